@@ -1,0 +1,1 @@
+"""Runtimes: one module per way to run a model, behind the protocols of `base`."""
