@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lepton_engine.compression import STEPS, Recipe, Step
+from lepton_engine.errors import InputError, UnknownNameError
+
+PLAIN = [kind for kind in STEPS.values() if not kind.quantises]
+FORMATS = [kind for kind in STEPS.values() if kind.quantises]
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    kinds = draw(st.lists(st.sampled_from(PLAIN), unique=True))
+    steps = [Step(kind.name, draw(st.floats(kind.low, kind.high))) for kind in kinds]
+    steps += [Step(draw(st.sampled_from(FORMATS)).name)] if draw(st.booleans()) else []
+    return Recipe(tuple(steps))
+
+
+@given(recipes())
+def test_round_trip(recipe: Recipe) -> None:
+    assert Recipe.parse(str(recipe)) == recipe
+
+
+def test_reads_the_design_s_example() -> None:
+    recipe = Recipe.parse(" low-rank:0.60 + prune-neurons:0.25+int8 ")
+    assert [(s.name, s.value) for s in recipe] == [
+        ("low-rank", 0.6), ("prune-neurons", 0.25), ("int8", None)]
+    assert str(recipe) == "low-rank:0.6+prune-neurons:0.25+int8"
+    assert {recipe: 1}[Recipe.parse(str(recipe))] == 1
+
+
+@pytest.mark.parametrize("text", ["", "original", "  "])
+def test_empty_is_original(text: str) -> None:
+    assert str(Recipe.parse(text)) == "original" and len(Recipe.parse(text)) == 0
+
+
+def test_unknown_step_lists_what_exists() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        Recipe.parse("low-rank:0.6+squash:2")
+    assert "squash" in str(caught.value)
+    assert all(name in str(caught.value) for name in STEPS)
+
+
+@pytest.mark.parametrize("text", [
+    "low-rank", "low-rank:0", "low-rank:1", "low-rank:1.5", "low-rank:-0.5", "low-rank:nan",
+    "low-rank:inf", "low-rank:1e-1", "low-rank:half", "low-rank:", "int8:4", "int8:", "+int8",
+    "int8+int4", "int8+low-rank:0.5", "low-rank:0.5+low-rank:0.5", "low-rank:0.5++int8",
+])
+def test_impossible_recipes_are_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Recipe.parse(text)
+    assert len(str(caught.value).split()) > 5
+
+
+def test_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe.parse("int8").steps = ()  # type: ignore[misc]
