@@ -1,0 +1,230 @@
+"""Engine: the one object a program holds. It loads on first use and shares what it loaded."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lepton_engine.catalog import Store, catalogue
+from lepton_engine.chat import MAX_NEW_TOKENS, MAX_SECONDS, Message, check_messages
+from lepton_engine.device import DeviceChoice, choose_device
+from lepton_engine.errors import InputError, LeptonError, UnknownNameError
+from lepton_engine.generation import ChatOptions, stream_reply
+from lepton_engine.loaders import ADAPTERS, Loaders
+from lepton_engine.pool import Pool
+from lepton_engine.results import (
+    ChatChunk,
+    ChatReply,
+    Classification,
+    Embeddings,
+    EngineStatus,
+    Entity,
+    Ranking,
+    ResultList,
+)
+from lepton_engine.settings import Settings
+from lepton_engine.text import clean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+logger = logging.getLogger(__name__)
+
+MAX_TEXT_CHARACTERS = 4_000
+MAX_TEXTS = 5_000
+DEFAULT_MEMORY_SHARE = 0.6
+
+
+class Engine:
+    """Loads, runs and shares models; every result says what it cost.
+
+    Args:
+        device: cuda, xla, mps or cpu; overrules ``LEPTON_DEVICE`` and the automatic choice.
+        settings: default: from the environment.
+        adapters: the folder of trained heads; default: the project's ``assets/adapters``.
+
+    Raises:
+        DeviceError: the wished device is not there.
+    """
+
+    def __init__(self, device: str | None = None, *, settings: Settings | None = None,
+                 adapters: Path | None = None) -> None:
+        self.settings = settings or Settings.from_env()
+        self.device: DeviceChoice = choose_device(device or self.settings.device)
+        self.store = Store(self.settings)
+        self._pool = Pool(_budget_bytes(self.settings))
+        self._loaders = Loaders(self.store, self.device, adapters or ADAPTERS)
+        self._closed = threading.Event()
+
+    # Encoders
+
+    def embed(self, texts: Sequence[str], model: str = "minilm-l6") -> Embeddings:
+        """Vectors of the texts: float32 (n_texts, dimension), each of length 1."""
+        checked = check_texts(texts)
+        with self._use(model, "encoder", "multilingual-encoder") as loaded:
+            result: Embeddings = loaded.embed(checked)
+            return result
+
+    def classify(self, texts: Sequence[str], adapter: str) -> ResultList[Classification]:
+        """The label of each text by a trained head on its trunk."""
+        checked = check_texts(texts)
+        with self._use(adapter, "adapter") as head:
+            vectors = self.embed(checked, head.trunk)
+            result: ResultList[Classification] = head.classify(vectors)
+            return result
+
+    def rerank(self, query: str, passages: Sequence[str], model: str = "reranker") -> Ranking:
+        """How well each passage answers the query, by a cross-encoder."""
+        checked = check_texts(passages)
+        with self._use(model, "cross-encoder") as loaded:
+            result: Ranking = loaded.rerank(check_texts([query])[0], checked)
+            return result
+
+    def entities(self, texts: Sequence[str], model: str = "spacy-en",
+                 ) -> ResultList[tuple[Entity, ...]]:
+        """Named entities of each text, with character offsets."""
+        checked = check_texts(texts)
+        with self._use(model, "spacy") as loaded:
+            result: ResultList[tuple[Entity, ...]] = loaded.entities(checked)
+            return result
+
+    # Decoders
+
+    def stream_chat(self, messages: Sequence[Message], *, max_new_tokens: int = MAX_NEW_TOKENS,
+                    temperature: float = 0.0, seed: int = 0, stop: Sequence[str] = (),
+                    timeout_s: float = MAX_SECONDS, model: str = "qwen-0.5b",
+                    ) -> Iterator[ChatChunk]:
+        """Chunks of the reply as they are made; closing the iterator stops the work.
+
+        Broken input raises here, before the first chunk is asked for.
+        """
+        checked = check_messages(messages)
+        options = ChatOptions(max_new_tokens, temperature, seed,
+                              stop if isinstance(stop, str) else tuple(stop),  # type: ignore[arg-type]
+                              timeout_s)
+        self._check_kind(model, "decoder")
+        return self._stream(checked, options, model)
+
+    def _stream(self, messages: list[dict[str, str]], options: ChatOptions,
+                model: str) -> Iterator[ChatChunk]:
+        with self._use(model, "decoder") as loaded:
+            yield from stream_reply(loaded.decoder, loaded.tokenizer, messages, options)
+
+    def chat(self, messages: Sequence[Message], *, max_new_tokens: int = MAX_NEW_TOKENS,
+             temperature: float = 0.0, seed: int = 0, stop: Sequence[str] = (),
+             timeout_s: float = MAX_SECONDS, model: str = "qwen-0.5b") -> ChatReply:
+        """The whole reply: a loop over `stream_chat`."""
+        chunks = list(self.stream_chat(
+            messages, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed,
+            stop=stop, timeout_s=timeout_s, model=model))
+        last = chunks[-1]
+        assert last.stamp is not None
+        return ChatReply("".join(c.text for c in chunks), last.stamp, last.finish_reason,
+                         last.dropped_turns)
+
+    # Data and adapters
+
+    def data(self, name: str) -> Path:
+        """The folder of the verified files of a data set of the catalogue."""
+        with self._use(name, "data") as loaded:
+            folder: Path = loaded.folder
+            return folder
+
+    def adapter_card(self, name: str) -> dict[str, Any]:
+        """The card of a trained head: data, licence, split, scores, threshold."""
+        return self._loaders.card(name)
+
+    def cached_array(self, key: str, build: Callable[[], np.ndarray]) -> np.ndarray:
+        """An array that is computed once for ``key`` and kept in the store."""
+        return self._loaders.cached_array(key, build)
+
+    # The engine itself
+
+    def preload(self, names: Iterable[str]) -> None:
+        """Load behind the caller's back, in this order; `status` shows how far it is."""
+        wanted = list(dict.fromkeys(names))
+        self._pool.expect(wanted)
+        threading.Thread(target=self._preload, args=(wanted,), daemon=True,
+                         name="lepton-preload").start()
+
+    def _preload(self, names: list[str]) -> None:
+        for name in names:
+            if self._closed.is_set():
+                return
+            try:
+                with self._use(name):
+                    pass
+            except LeptonError as error:
+                # The pool keeps the failure; the tab that needs this model shows it.
+                logger.warning("%s is not available (id %s)", name, error.id)
+
+    def status(self) -> EngineStatus:
+        """Device, what is loaded or loading, and memory: cheap enough for a timer."""
+        loaded = self._pool.loaded()
+        variants = [v for v in (getattr(x, "variant", "") for x in loaded.values()) if v]
+        workers = [p for p in (getattr(x, "worker_pid", 0) for x in loaded.values()) if p]
+        return EngineStatus(
+            device=self.device.device, precision=self.device.precision,
+            reason=self.device.reason, models=self._pool.states(),
+            memory_bytes=_resident_bytes(workers), budget_bytes=self._pool.budget_bytes,
+            queue=sum(getattr(x, "waiting", 0) for x in loaded.values()),
+            variants=tuple(variants),
+        )
+
+    def close(self) -> None:
+        """Unload everything and end the worker processes."""
+        self._closed.set()
+        self._pool.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_kind(self, name: str, *kinds: str) -> str:
+        kind = self._loaders.kind(name)
+        if kinds and kind not in kinds:
+            known = self._loaders.names(kinds)
+            raise UnknownNameError.of(" or ".join(kinds), name, known)
+        return kind
+
+    def _use(self, name: str, *kinds: str) -> Any:
+        kind = self._check_kind(name, *kinds)
+        return self._pool.use(name, lambda tell: self._loaders.load(name, kind, tell))
+
+
+def check_texts(texts: Sequence[str]) -> list[str]:
+    """Cleaned texts, or a sentence about what is wrong with them."""
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Sequence):
+        raise InputError("`texts` must be a list of texts.")
+    if len(texts) > MAX_TEXTS:
+        raise InputError(f"At most {MAX_TEXTS:,} texts at once; these are {len(texts):,}.")
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise InputError(f"Text {number} is not a text but a {type(text).__name__}.")
+    return [clean(text) for text in texts]
+
+
+def _budget_bytes(settings: Settings) -> int:
+    if settings.memory_mb is not None:
+        return settings.memory_mb * 10**6
+    import psutil
+
+    return int(psutil.virtual_memory().total * DEFAULT_MEMORY_SHARE)
+
+
+def _resident_bytes(workers: Mapping[Any, Any] | Sequence[int]) -> int:
+    """Resident memory of this process and its workers."""
+    import psutil
+
+    total = 0
+    for pid in (None, *workers):
+        try:
+            total += int(psutil.Process(pid).memory_info().rss)
+        except psutil.Error:
+            continue  # a worker that has just ended
+    return total

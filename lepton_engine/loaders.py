@@ -1,0 +1,222 @@
+"""How each kind of thing is loaded: a table of kinds, one row each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from lepton_engine.catalog import Progress, Store, catalogue
+from lepton_engine.chat import ChatTokenizer
+from lepton_engine.device import DeviceChoice
+from lepton_engine.errors import UnknownNameError
+from lepton_engine.pool import Tell
+from lepton_engine.results import Classification, Embeddings, Entity, ResultList
+from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ADAPTERS = Path(__file__).resolve().parent.parent / "assets" / "adapters"
+CARD = "card.json"
+
+
+def heard(tell: Tell) -> Callable[[Progress], None]:
+    """The store's progress as the pool tells it."""
+
+    def report(progress: Progress) -> None:
+        share = progress.done / progress.total if progress.total else None
+        tell(progress.detail or progress.stage, share)
+
+    return report
+
+
+@dataclass
+class LoadedDecoder:
+    """A decoder and its chat tokenizer."""
+
+    decoder: DecoderRuntime
+    tokenizer: ChatTokenizer
+
+    @property
+    def variant(self) -> str:
+        return self.decoder.info.variant
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.decoder.memory_bytes
+
+    @property
+    def worker_pid(self) -> int:
+        return int(getattr(self.decoder, "worker_pid", 0))
+
+    @property
+    def waiting(self) -> int:
+        waiting: Callable[[], int] = getattr(self.decoder, "waiting", lambda: 0)
+        return waiting()
+
+    def close(self) -> None:
+        self.decoder.close()
+
+
+@dataclass
+class LoadedSpacy:
+    """A spaCy pipeline that finds entities; nothing else of it is kept in memory."""
+
+    pipeline: Any
+    info: RuntimeInfo
+    memory_bytes: int
+
+    @property
+    def variant(self) -> str:
+        return self.info.variant
+
+    def entities(self, texts: Sequence[str]) -> ResultList[tuple[Entity, ...]]:
+        start = perf_counter()
+        found = tuple(
+            tuple(Entity(e.text, e.label_, e.start_char, e.end_char) for e in document.ents)
+            for document in self.pipeline.pipe(texts, batch_size=64)
+        )
+        return ResultList(found, self.info.stamp((perf_counter() - start) * 1000))
+
+    def close(self) -> None:
+        self.pipeline = None
+
+
+@dataclass
+class LoadedData:
+    """The verified files of a data set; nothing of them is in memory."""
+
+    folder: Path
+    memory_bytes: int = 0
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+@dataclass
+class LoadedHead:
+    """A trained head; its trunk is loaded, and counted, on its own."""
+
+    head: Any
+    name: str
+    memory_bytes: int
+
+    @property
+    def trunk(self) -> str:
+        return str(self.head.trunk)
+
+    def classify(self, embeddings: Embeddings) -> ResultList[Classification]:
+        return self.head.classify(embeddings, self.name)  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Nothing but arrays to free."""
+
+
+class Loaders:
+    """Loads by kind from the store or the folder of adapters."""
+
+    def __init__(self, store: Store, choice: DeviceChoice, adapters: Path) -> None:
+        self._store = store
+        self._choice = choice
+        self._adapters = adapters
+        self._by_kind: dict[str, Callable[[str, Tell], Any]] = {
+            "adapter": self._head, "encoder": self._model, "cross-encoder": self._model,
+            "multilingual-encoder": self._model, "decoder": self._decoder,
+            "spacy": self._spacy, "data": self._data,
+        }
+
+    def kind(self, name: str) -> str:
+        """``adapter`` or the catalogue's kind. Raises UnknownNameError with the nearest."""
+        if name in self._adapter_names():
+            return "adapter"
+        try:
+            return catalogue().resolve(name).kind
+        except UnknownNameError:
+            raise UnknownNameError.of("model or adapter", name, self.names()) from None
+
+    def names(self, kinds: Sequence[str] = ()) -> list[str]:
+        """Every name, or those of the given kinds."""
+        names = {spec.alias: spec.kind for spec in catalogue().specs()}
+        names |= dict.fromkeys(self._adapter_names(), "adapter")
+        return [n for n, kind in names.items() if not kinds or kind in kinds]
+
+    def _adapter_names(self) -> list[str]:
+        return [p.parent.name for p in sorted(self._adapters.glob(f"*/{CARD}"))]
+
+    def load(self, name: str, kind: str, tell: Tell) -> Any:
+        return self._by_kind[kind](name, tell)
+
+    def card(self, name: str) -> dict[str, Any]:
+        """The card of an adapter as it stands beside its weights."""
+        if name not in self._adapter_names():
+            raise UnknownNameError.of("adapter", name, self._adapter_names())
+        card: dict[str, Any] = json.loads(
+            (self._adapters / name / CARD).read_text(encoding="utf-8"))
+        return card
+
+    def cached_array(self, key: str, build: Callable[[], np.ndarray]) -> np.ndarray:
+        """From ``LEPTON_HOME/arrays``; a file that does not read is built anew."""
+        import numpy as np
+
+        readable = re.sub(r"[^a-z0-9-]+", "-", key.lower())[:40]
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        path = self._store.home / "arrays" / f"{readable}-{digest}.npy"
+        try:
+            return np.load(path, allow_pickle=False)  # type: ignore[no-any-return]
+        except (OSError, ValueError, EOFError):
+            array = build()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+                np.save(file, array, allow_pickle=False)
+            os.replace(file.name, path)
+        except OSError:
+            pass  # a full disk costs the time of the next start, nothing else
+        return array
+
+    def _head(self, name: str, tell: Tell) -> LoadedHead:
+        from lepton_engine.training.heads import load_head
+
+        folder = self._adapters / name
+        head = load_head(folder)
+        size = sum(p.stat().st_size for p in folder.glob("*.safetensors"))
+        return LoadedHead(head, name, size)
+
+    def _model(self, name: str, tell: Tell) -> Any:
+        from lepton_engine.model import LeptonModel
+
+        self._store.fetch(catalogue().resolve(name), heard(tell))
+        tell("starting", None)
+        return LeptonModel.load_pretrained_model(name, device=self._choice, store=self._store)
+
+    def _decoder(self, name: str, tell: Tell) -> LoadedDecoder:
+        from lepton_engine.runtimes.decoders import load_decoder
+
+        spec = catalogue().resolve(name)
+        self._store.fetch(spec, heard(tell))
+        decoder, tokenizer = load_decoder(spec, self._store, self._choice,
+                                          say=lambda stage: tell(stage, None))
+        return LoadedDecoder(decoder, tokenizer)
+
+    def _spacy(self, name: str, tell: Tell) -> LoadedSpacy:
+        spec = catalogue().resolve(name)
+        folder = self._store.fetch(spec, heard(tell))
+        tell("starting", None)
+        import spacy
+
+        pipeline = spacy.load(folder, disable=("tagger", "parser", "attribute_ruler",
+                                               "lemmatizer"))
+        size = sum(f.size for f in spec.files)
+        info = RuntimeInfo(name, "original", "spacy", "cpu", "fp32")
+        return LoadedSpacy(pipeline, info, size)
+
+    def _data(self, name: str, tell: Tell) -> LoadedData:
+        return LoadedData(self._store.fetch(catalogue().resolve(name), heard(tell)))

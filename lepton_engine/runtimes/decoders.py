@@ -1,0 +1,130 @@
+"""Which decoder runtime serves a model on a device, converted once and cached."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lepton_engine.chat import ChatTokenizer
+from lepton_engine.errors import LeptonError, ModelUnavailableError
+from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
+
+if TYPE_CHECKING:
+    from lepton_engine.catalog import ModelSpec
+    from lepton_engine.catalog.store import Store
+    from lepton_engine.device import DeviceChoice
+
+logger = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+# What a decoder runs as where nobody asked for a recipe. Generating reads every weight
+# once a token, so on a CPU the bytes of the weights set the speed.
+DEFAULT_RECIPE = {"openvino": "int8", "torch": "original"}
+
+# More conversions than these change the IR; their versions are part of its key.
+EXPORT_VERSIONS = ("openvino", "openvino-genai", "nncf", "transformers", "torch")
+EXPORT_FORMAT = "1"
+
+
+def decoder_tokenizer_folder(spec: ModelSpec, store: Store) -> Path:
+    """The folder with ``tokenizer.json`` and ``chat.json`` of a decoder, made once."""
+
+    def build(target: Path) -> None:
+        from lepton_engine.runtimes.decoder_weights import save_tokenizer
+
+        save_tokenizer(store.fetch(spec), target)
+
+    key = {"model": spec.alias, "weights": spec.digest, "part": "tokenizer",
+           "transformers": version("transformers"), "format": EXPORT_FORMAT}
+    return store.converted(key, build)
+
+
+def load_decoder(
+    spec: ModelSpec, store: Store, choice: DeviceChoice, *, runtime: str | None = None,
+    recipe: str | None = None, say: Say = lambda stage: None,
+) -> tuple[DecoderRuntime, ChatTokenizer]:
+    """The first runtime of ``choice`` that loads; the note says why an earlier one did not.
+
+    Raises:
+        ModelUnavailableError: no runtime could load it.
+    """
+    tokenizer = ChatTokenizer.load(decoder_tokenizer_folder(spec, store))
+    notes: list[str] = []
+    for name in (runtime,) if runtime else choice.runtimes:
+        wanted = recipe or DEFAULT_RECIPE[name]
+        try:
+            load = {"openvino": _load_openvino, "torch": _load_torch}[name]
+            decoder = load(spec, store, choice, wanted, tokenizer.context_length, say)
+        except LeptonError:
+            raise
+        except Exception as error:  # any failure of a fast path must leave the slow one
+            logger.warning("%s could not serve %s: %s", name, spec.alias, type(error).__name__)
+            notes.append(f"{name} could not run this model ({type(error).__name__})")
+            continue
+        decoder.info = decoder.info.with_note("; ".join(notes))
+        return decoder, tokenizer
+    raise ModelUnavailableError(f"{spec.alias} could not be loaded: {'; '.join(notes)}. "
+                                f"Try: python -m lepton_engine models verify {spec.alias}")
+
+
+def _load_openvino(spec: ModelSpec, store: Store, choice: DeviceChoice, recipe: str,
+                   context_length: int, say: Say) -> DecoderRuntime:
+    from lepton_engine.runtimes.openvino_decoder import OpenVINODecoder
+
+    key = {"model": spec.alias, "weights": spec.digest, "recipe": recipe,
+           "runtime": "openvino", "format": EXPORT_FORMAT,
+           **{name: version(name) for name in EXPORT_VERSIONS}}
+    folder = store.converted(key, lambda target: _convert(store.fetch(spec), target, recipe, say))
+    info = RuntimeInfo(spec.alias, recipe, "openvino", "cpu", f"{recipe} weights")
+    if recipe == "original":
+        info = RuntimeInfo(spec.alias, recipe, "openvino", "cpu", choice.precision)
+    decoder = OpenVINODecoder(folder, info, context_length)
+    say("starting")
+    decoder.wait_ready()
+    return decoder
+
+
+def _convert(source: Path, target: Path, recipe: str, say: Say) -> None:
+    """Convert in a process of its own and hand on what it says it does."""
+    command = [sys.executable, "-m", "lepton_engine.runtimes.decoder_export",
+               str(source), str(target), "--recipe", recipe]
+    root = str(Path(__file__).resolve().parents[2])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root,
+                          text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        # NNCF draws progress bars on the error stream; unread they would fill the pipe.
+        errors = _drained(process.stderr)
+        for line in process.stdout:
+            if line.startswith('{"stage"'):
+                say(json.loads(line)["stage"])
+    if process.returncode:
+        logger.warning("Conversion ended with %s: %s", process.returncode, errors[-2000:])
+        raise RuntimeError(f"conversion ended with code {process.returncode}")
+
+
+def _drained(stream: object) -> list[str]:
+    import threading
+
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.extend(stream), daemon=True)  # type: ignore[call-overload]
+    reader.start()
+    return lines
+
+
+def _load_torch(spec: ModelSpec, store: Store, choice: DeviceChoice, recipe: str,
+                context_length: int, say: Say) -> DecoderRuntime:
+    from lepton_engine.runtimes.torch_decoder import TorchDecoder
+
+    if recipe != "original":
+        raise ModelUnavailableError(f"The torch runtime runs {spec.alias} as original only; "
+                                    f"“{recipe}” needs the openvino runtime on a CPU.")
+    say("reading the weights")
+    info = RuntimeInfo(spec.alias, recipe, "torch", choice.device, choice.precision)
+    return TorchDecoder.load(store.fetch(spec), info, context_length)
