@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lepton_engine.catalog import Store, catalogue
+from lepton_engine.catalog import Store
 from lepton_engine.chat import MAX_NEW_TOKENS, MAX_SECONDS, Message, check_messages
 from lepton_engine.device import DeviceChoice, choose_device
 from lepton_engine.errors import InputError, LeptonError, UnknownNameError

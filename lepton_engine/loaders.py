@@ -144,7 +144,7 @@ class Loaders:
 
     def names(self, kinds: Sequence[str] = ()) -> list[str]:
         """Every name, or those of the given kinds."""
-        names = {spec.alias: spec.kind for spec in catalogue().specs()}
+        names = {alias: spec.kind for alias, spec in catalogue().specs.items()}
         names |= dict.fromkeys(self._adapter_names(), "adapter")
         return [n for n, kind in names.items() if not kinds or kind in kinds]
 

@@ -81,8 +81,10 @@ class DecoderRuntime(Protocol):
     """Generates from prompt ids; several callers may stream at once."""
 
     info: RuntimeInfo
-    memory_bytes: int
     context_length: int
+
+    @property
+    def memory_bytes(self) -> int: ...
 
     def stream(self, prompt_ids: Sequence[int], options: GenerateOptions) -> Iterator[TokenChunk]:
         """Yield ids as they are produced; closing the iterator stops the production."""

@@ -6,10 +6,11 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from lepton_engine.chat import ChatTokenizer
 from lepton_engine.errors import LeptonError, ModelUnavailableError
@@ -98,23 +99,23 @@ def _convert(source: Path, target: Path, recipe: str, say: Say) -> None:
     root = str(Path(__file__).resolve().parents[2])
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root,
                           text=True) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         # NNCF draws progress bars on the error stream; unread they would fill the pipe.
         errors = _drained(process.stderr)
         for line in process.stdout:
             if line.startswith('{"stage"'):
                 say(json.loads(line)["stage"])
     if process.returncode:
-        logger.warning("Conversion ended with %s: %s", process.returncode, errors[-2000:])
+        logger.warning("Conversion ended with %s: %s", process.returncode,
+                       "".join(errors[-20:]))
         raise RuntimeError(f"conversion ended with code {process.returncode}")
 
 
-def _drained(stream: object) -> list[str]:
-    import threading
-
+def _drained(stream: IO[str]) -> list[str]:
+    """A list that a thread fills with the stream's lines."""
     lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.extend(stream), daemon=True)  # type: ignore[call-overload]
-    reader.start()
+    threading.Thread(target=lambda: lines.extend(stream), daemon=True).start()
     return lines
 
 
