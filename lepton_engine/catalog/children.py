@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import signal
 import subprocess
@@ -52,17 +54,26 @@ def folder_size(folder: Path) -> int:
     return total
 
 
+_running: set[subprocess.Popen[bytes]] = set()
+
+
 def _stop(child: subprocess.Popen[bytes]) -> None:
+    _running.discard(child)
     if child.poll() is not None:
         return
     if sys.platform == "win32":
         child.kill()
     else:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     child.wait()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """No downloader outlives a program whose background thread was just cut off."""
+    for child in tuple(_running):
+        _stop(child)
 
 
 def explain(output: str) -> str:
@@ -93,6 +104,7 @@ def run_child(arguments: Sequence[str], *, watch: Path, what: str,
         child = subprocess.Popen([sys.executable, *arguments], cwd=watch, env=env,
                                  stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                  start_new_session=True)
+        _running.add(child)
         try:
             _watch(child, watch, what, on_bytes, cancel)
         finally:

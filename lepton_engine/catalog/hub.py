@@ -12,6 +12,9 @@ from lepton_engine.catalog.children import run_child
 from lepton_engine.catalog.outside import SIDE_FILES, WEIGHTS
 from lepton_engine.errors import InputError, SourceError, UnsafeModelError
 
+RepositoryDownloader = Callable[
+    [str, str, Path, Callable[[int], None], threading.Event | None], tuple[Path, str]]
+
 _ENVIRONMENT = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1",
                 "HF_HUB_DISABLE_XET": "1"}
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from lepton_engine.catalog.integrity import sha256_of
+from lepton_engine.catalog.integrity import VERIFIED
 from lepton_engine.catalog.specs import FileSpec, ModelSpec
 from lepton_engine.errors import InputError, UnsafeModelError
 
@@ -19,8 +21,6 @@ WEIGHTS = (".safetensors", ".gguf")
 SIDE_FILES = (".json", ".txt", ".model", ".jinja")
 #: Keys of a configuration that name code to import.
 _CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
-_CONFIGURATIONS = ("config.json", "tokenizer_config.json", "processor_config.json",
-                   "preprocessor_config.json", "generation_config.json")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(/[\w.-]+\.gguf)?(@[\w.-]+)?")
 _MAX_CONFIGURATION = 20_000_000  # bytes; a tokenizer.json is not a configuration
 
@@ -41,31 +41,42 @@ def check_configuration(path: Path) -> dict[str, object]:
             from None
     if not isinstance(data, dict):
         raise InputError(f"{path.name} is not a table of settings. Export the model again.")
-    for key in _CODE_KEYS:
-        if data.get(key):
-            raise UnsafeModelError(
-                f"{path.name} asks for code of the model's author to be run ({key}). Lepton "
-                "runs no such code; use a model whose architecture the library knows.")
+    key = _code_key(data)
+    if key:
+        raise UnsafeModelError(
+            f"{path.name} asks for code of the model's author to be run ({key}). Lepton "
+            "runs no such code; use a model whose architecture the library knows.")
     return data
 
 
+def _code_key(data: object) -> str:
+    """The first key, at any depth, that names code to run."""
+    waiting = [data]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            for key in _CODE_KEYS:
+                if item.get(key):
+                    return key
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return ""
+
+
 def check_folder(folder: Path) -> tuple[Path, ...]:
-    """All usable files of a folder. Raises UnsafeModelError for pickles, code or links out."""
-    root = folder.resolve()
+    """All usable files of a folder. Raises UnsafeModelError for pickles and code to run."""
     found: list[Path] = []
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or ".cache" in path.relative_to(folder).parts:
             continue
-        if not path.resolve().is_relative_to(root) and path.suffix.lower() not in WEIGHTS:
-            raise UnsafeModelError(f"{path.name} is a link that leaves the model's folder. "
-                                   "Copy the file into the folder.")
         if path.suffix.lower() in PICKLES:
             raise UnsafeModelError(
                 f"{path.name} may hold pickled code and is never opened. Convert the weights "
                 "to safetensors or GGUF and remove this file from the folder.")
         if path.suffix.lower() in (*WEIGHTS, *SIDE_FILES):
             found.append(path)
-        if path.name in _CONFIGURATIONS:
+        if path.name.endswith("config.json"):
             check_configuration(path)
     if not any(p.suffix.lower() in WEIGHTS for p in found):
         raise UnsafeModelError("The folder holds neither safetensors nor GGUF weights, the only "
@@ -94,7 +105,7 @@ def folder_spec(folder: Path, *, alias: str = "", publisher: str = "", revision:
     paths = check_folder(folder)
     form = "safetensors" if any(p.suffix.lower() == ".safetensors" for p in paths) else "gguf"
     files = tuple(
-        FileSpec(p.relative_to(folder).as_posix(), sha256_of(p), p.stat().st_size, "computed")
+        FileSpec(p.relative_to(folder).as_posix(), VERIFIED.digest(p), p.stat().st_size, "computed")
         for p in paths
     )
     return ModelSpec(
@@ -104,6 +115,16 @@ def folder_spec(folder: Path, *, alias: str = "", publisher: str = "", revision:
         summary="not catalogued", folder=folder, catalogued=False,
         options=MappingProxyType({}),
     )
+
+
+def recorded_spec(spec: ModelSpec, folder: Path,
+                  files: Mapping[str, Mapping[str, object]]) -> ModelSpec:
+    """The spec of a fetched hub id with the digests that were recorded when it came."""
+    form = "safetensors" if any(name.endswith(".safetensors") for name in files) else "gguf"
+    return replace(
+        spec, folder=folder, format=form, kind=_kind(folder, form),
+        files=tuple(FileSpec(name, str(row["sha256"]), int(str(row["size"])), "computed")
+                    for name, row in sorted(files.items())))
 
 
 def hub_spec(text: str) -> ModelSpec:

@@ -98,7 +98,8 @@ def _model(row: Mapping[str, Any], wheels: Mapping[str, Wheel]) -> ModelSpec:
 def read_catalogue(table: Path) -> Catalogue:
     """Read a table in the format of models.toml (its head explains it)."""
     data = tomllib.loads(table.read_text(encoding="utf-8"))
-    wheels = {pin: Wheel(pin, row["sha256"], row["size"]) for pin, row in data["wheels"].items()}
+    wheels = {pin: Wheel(pin, row["sha256"], row.get("size", 0))
+              for pin, row in data["wheels"].items()}
     return Catalogue(tuple(_model(row, wheels) for row in data["model"]))
 
 

