@@ -1,0 +1,45 @@
+"""Texts of unlike length in batches that pad little, and their order restored afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+MAX_TEXTS = 32
+MAX_PADDED_TOKENS = 4096
+
+
+def plan(lengths: Sequence[int], max_texts: int = MAX_TEXTS,
+         max_tokens: int = MAX_PADDED_TOKENS) -> list[list[int]]:
+    """Indices in batches: sorted by length, at most ``max_texts`` a batch, and texts times the
+    longest at most ``max_tokens`` (a single longer text is its own batch)."""
+    order = sorted(range(len(lengths)), key=lambda index: lengths[index])
+    batches: list[list[int]] = []
+    for index in order:
+        batch = batches[-1] if batches else None
+        # The order is ascending, so the newcomer is the longest of its batch.
+        if batch and len(batch) < max_texts and (len(batch) + 1) * lengths[index] <= max_tokens:
+            batch.append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+def padded(rows: Sequence[Sequence[int]], fill: int) -> np.ndarray:
+    """int64 (rows, longest), each row filled up at the right with ``fill``."""
+    width = max(len(row) for row in rows)
+    array = np.full((len(rows), width), fill, dtype=np.int64)
+    for index, row in enumerate(rows):
+        array[index, :len(row)] = row
+    return array
+
+
+def in_batches(rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]], pad_id: int,
+               max_tokens: int = MAX_PADDED_TOKENS,
+               ) -> Iterator[tuple[list[int], np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield (indices, input_ids, attention_mask, token_type_ids) a batch."""
+    for batch in plan([len(row) for row in rows], max_tokens=max_tokens):
+        ids = padded([rows[index] for index in batch], pad_id)
+        mask = padded([[1] * len(rows[index]) for index in batch], 0)
+        yield batch, ids, mask, padded([types[index] for index in batch], 0)

@@ -1,0 +1,128 @@
+"""The fast runtime of encoders on a processor: OpenVINO, converted once and kept."""
+
+from __future__ import annotations
+
+import functools
+import queue
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import openvino as ov
+
+from lepton_engine.errors import RuntimeFailure
+from lepton_engine.runtimes.base import RuntimeInfo
+from lepton_engine.runtimes.checkpoint import Signature
+
+if TYPE_CHECKING:
+    from lepton_engine.runtimes.torch_encoder import EncoderModule
+
+XML = "model.xml"
+SIGNATURE = "signature.json"
+#: Requests of one model that may be in flight. One computes with every core while another's
+#: arrays are copied; more would only hold memory.
+REQUESTS = 2
+_TYPES = {"bf16": ov.Type.bf16, "fp16": ov.Type.f16, "fp32": ov.Type.f32}
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+@functools.cache
+def core() -> ov.Core:
+    """One for the process: it holds the thread pools and the plug-in of the processor."""
+    return ov.Core()
+
+
+def convert(module: EncoderModule, folder: Path) -> None:
+    """Write ``module`` as OpenVINO IR with dynamic batch and length, in fp32, and its signature.
+
+    The example has padding and two rows, so that no branch for the special cases of one row
+    or of a full mask is what gets traced.
+    """
+    import torch
+
+    ids = torch.ones((2, 7), dtype=torch.int64)
+    mask = torch.ones((2, 7), dtype=torch.int64)
+    mask[1, 5:] = 0
+    example = {"input_ids": ids, "attention_mask": mask}
+    if module.signature.type_ids:
+        example["token_type_ids"] = torch.zeros_like(ids)
+    with torch.no_grad():
+        model = ov.convert_model(module.eval(), example_input=example)
+    names = [name for name in _INPUTS if name in example]
+    for port, name in zip(model.inputs, names, strict=True):
+        port.get_tensor().set_names({name})
+        port.get_node().set_element_type(ov.Type.i64)
+        port.get_node().set_partial_shape(ov.PartialShape([-1, -1]))
+    for port, name in zip(model.outputs, module.signature.outputs, strict=True):
+        port.get_tensor().set_names({name})
+    model.validate_nodes_and_infer_types()
+    ov.save_model(model, folder / XML, compress_to_fp16=False)
+    (folder / SIGNATURE).write_text(module.signature.to_json(), encoding="utf-8")
+
+
+def read_signature(folder: Path) -> Signature:
+    """The signature that ``convert`` wrote."""
+    return Signature.from_json((folder / SIGNATURE).read_text(encoding="utf-8"))
+
+
+class OpenVinoEncoder:
+    """``EncoderRuntime`` over a compiled model; callers on several threads share requests."""
+
+    def __init__(self, path: Path, signature: Signature | None, info: RuntimeInfo) -> None:
+        model = core().read_model(path)
+        inputs = {name for port in model.inputs for name in port.get_names()}
+        self.signature = signature or Signature(
+            outputs=tuple(port.get_any_name() for port in model.outputs),
+            type_ids="token_type_ids" in inputs)
+        compiled = core().compile_model(model, "CPU", {
+            "INFERENCE_PRECISION_HINT": _TYPES[info.precision], "PERFORMANCE_HINT": "LATENCY"})
+        computed = compiled.get_property("INFERENCE_PRECISION_HINT")
+        names = {kind: name for name, kind in _TYPES.items()}
+        self.info = RuntimeInfo(info.model, info.recipe, info.runtime, info.device,
+                                names.get(computed, str(computed)), info.note)
+        self.vocabulary_size = self.signature.vocabulary_size
+        weights = path.with_suffix(".bin") if path.suffix == ".xml" else path
+        self.memory_bytes = weights.stat().st_size
+        self._requests: queue.LifoQueue[ov.InferRequest] = queue.LifoQueue()
+        for _ in range(REQUESTS):
+            self._requests.put(compiled.create_infer_request())
+        self._open = True
+
+    @contextmanager
+    def _request(self) -> Iterator[ov.InferRequest]:
+        request = self._requests.get()
+        try:
+            yield request
+        finally:
+            if self._open:
+                self._requests.put(request)
+
+    def run(self, input_ids: np.ndarray, attention_mask: np.ndarray,
+            token_type_ids: np.ndarray | None = None,
+            outputs: Sequence[str] | None = None) -> Mapping[str, np.ndarray]:
+        """See ``EncoderRuntime.run``; ``outputs`` limits what is copied out."""
+        if not self._open:
+            raise RuntimeFailure("The model was closed. Load it again.")
+        given = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if self.signature.type_ids:
+            given["token_type_ids"] = (np.zeros_like(input_ids) if token_type_ids is None
+                                       else token_type_ids)
+        wanted = self.signature.outputs if outputs is None else outputs
+        with self._request() as request:
+            try:
+                request.infer({name: np.ascontiguousarray(array, dtype=np.int64)
+                               for name, array in given.items()}, share_inputs=True)
+            except RuntimeError as error:
+                raise RuntimeFailure("OpenVINO could not compute this batch. Try again with "
+                                     "fewer or shorter texts.") from error
+            # Copied before the request goes back: its tensors are overwritten by the next call.
+            return {name: np.array(request.get_tensor(name).data, dtype=np.float32)
+                    for name in self.signature.outputs if name in wanted}
+
+    def close(self) -> None:
+        """Free the compiled model; calls in flight end as usual, later ones are refused."""
+        self._open = False
+        with self._requests.mutex:
+            self._requests.queue.clear()
