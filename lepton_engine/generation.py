@@ -50,6 +50,8 @@ class StopTexts:
 
     def add(self, piece: str) -> str:
         """The text that is safe to show after ``piece``."""
+        if self.hit:
+            return ""
         text = self._held + piece
         places = [text.find(s) for s in self._stops if s in text]
         if places:

@@ -2,12 +2,14 @@
 
 GGUF tensors are dequantised once, to bf16 or f32; the arithmetic of each tensor type is
 the ``gguf`` package's. Everything heavy is imported inside the functions, because the
-application itself never needs torch or transformers once a model is converted.
+application itself never needs torch or transformers once a model is converted. Run as a
+program it writes a tokenizer folder: ``python -m ...decoder_weights SOURCE TARGET``.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,3 +81,7 @@ def save_tokenizer(folder: Path, target: Path) -> None:
     (target / TEMPLATE_FILE).write_text(
         json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8"
     )
+
+
+if __name__ == "__main__":
+    save_tokenizer(Path(sys.argv[1]), Path(sys.argv[2]))

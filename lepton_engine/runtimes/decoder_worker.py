@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 logger = logging.getLogger(__name__)
 
 IDLE_S = 3600.0
+NO_TOKEN = 2**31 - 1
 NICENESS = 5
 
 
@@ -100,11 +101,10 @@ def _generation_config(message: dict[str, Any]) -> Any:
 
     config = genai.GenerationConfig()
     config.max_new_tokens = message["max_new_tokens"]
-    config.stop_token_ids = set(message["stop_ids"])
-    if message["stop_ids"]:
-        config.eos_token_id = message["stop_ids"][0]
-    else:
-        config.ignore_eos = True
+    # GenAI adds its end id to the stop ids and refuses the -1 that it has by default.
+    stops = message["stop_ids"] or [NO_TOKEN]
+    config.stop_token_ids = set(stops)
+    config.eos_token_id = stops[0]
     config.do_sample = message["temperature"] > 0
     if config.do_sample:
         config.temperature = message["temperature"]

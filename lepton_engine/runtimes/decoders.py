@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 from lepton_engine.chat import ChatTokenizer
 from lepton_engine.errors import LeptonError, ModelUnavailableError
 from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
+from lepton_engine.runtimes.decoder_weights import refuse_code
 
 if TYPE_CHECKING:
     from lepton_engine.catalog import ModelSpec
@@ -38,9 +39,9 @@ def decoder_tokenizer_folder(spec: ModelSpec, store: Store) -> Path:
     """The folder with ``tokenizer.json`` and ``chat.json`` of a decoder, made once."""
 
     def build(target: Path) -> None:
-        from lepton_engine.runtimes.decoder_weights import save_tokenizer
-
-        save_tokenizer(store.fetch(spec), target)
+        source = store.fetch(spec)
+        refuse_code(source)
+        _run_apart("lepton_engine.runtimes.decoder_weights", str(source), str(target))
 
     key = {"model": spec.alias, "weights": spec.digest, "part": "tokenizer",
            "transformers": version("transformers"), "format": EXPORT_FORMAT}
@@ -93,12 +94,18 @@ def _load_openvino(spec: ModelSpec, store: Store, choice: DeviceChoice, recipe: 
 
 
 def _convert(source: Path, target: Path, recipe: str, say: Say) -> None:
-    """Convert in a process of its own and hand on what it says it does."""
-    command = [sys.executable, "-m", "lepton_engine.runtimes.decoder_export",
-               str(source), str(target), "--recipe", recipe]
+    _run_apart("lepton_engine.runtimes.decoder_export", str(source), str(target),
+               "--recipe", recipe, say=say)
+
+
+def _run_apart(module: str, *arguments: str, say: Say = lambda stage: None) -> None:
+    """Run a module in a process of its own and hand on what it says it does.
+
+    torch, transformers and NNCF take a gigabyte that the application never gets back.
+    """
     root = str(Path(__file__).resolve().parents[2])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root,
-                          text=True) as process:
+    with subprocess.Popen([sys.executable, "-m", module, *arguments], cwd=root, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         # NNCF draws progress bars on the error stream; unread they would fill the pipe.
@@ -107,9 +114,9 @@ def _convert(source: Path, target: Path, recipe: str, say: Say) -> None:
             if line.startswith('{"stage"'):
                 say(json.loads(line)["stage"])
     if process.returncode:
-        logger.warning("Conversion ended with %s: %s", process.returncode,
+        logger.warning("%s ended with %s:\n%s", module, process.returncode,
                        "".join(errors[-20:]))
-        raise RuntimeError(f"conversion ended with code {process.returncode}")
+        raise RuntimeError(f"{module} ended with code {process.returncode}")
 
 
 def _drained(stream: IO[str]) -> list[str]:
