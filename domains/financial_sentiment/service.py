@@ -1,0 +1,186 @@
+"""Headlines in, one scored row for every entity out. No Gradio, no state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from domains.base import Decision
+from domains.financial_sentiment import headlines as incoming
+from domains.financial_sentiment.explanation import explain
+from domains.financial_sentiment.headlines import Headline, Input
+from domains.financial_sentiment.index import means
+from domains.financial_sentiment.outcome import Explanation, Row, SentimentOutcome
+from domains.financial_sentiment.rows import ADAPTER, Card, rows_of
+from domains.financial_sentiment.tickers import TickerTable, mentions
+from domains.shared.texts import Texts
+from lepton_engine.language import detect, is_english
+from lepton_engine.results import Classification, Evidence, Stamp
+
+BATCH = 64
+REPLAY_STEP = 4
+REPLAY_PAUSE_S = 0.7
+# What no model does: telling the language and looking names up in the ticker table.
+RULES = "language-and-tickers/original@rules:cpu"
+Outcomes = Generator[SentimentOutcome, None, None]
+
+
+class FinancialSentiment:
+    """Everything that the tab does, over an engine; safe to share between callers."""
+
+    def __init__(self, engine: Any, table: TickerTable | None = None) -> None:
+        self._engine = engine
+        self._table = table or TickerTable.load()
+        self._say = Texts("financial_sentiment")
+
+    def api(self, headlines: list[str]) -> SentimentOutcome:
+        """Score headlines: one row per headline and entity, in input order.
+
+        Args:
+            headlines: 1 to 1,000 texts of at most 4,000 characters; English is scored,
+                another language is refused in its row.
+
+        Raises:
+            InputError, LimitError: with the number of the headline that is wrong.
+        """
+        return self.score(incoming.checked(headlines))
+
+    def score(self, given: Input) -> SentimentOutcome:
+        """The last of :meth:`stream`."""
+        *_, last = self.stream(given)
+        return last
+
+    def stream(self, given: Input, *, batch: int = BATCH) -> Outcomes:
+        """The outcome so far after every ``batch`` headlines; the last one is whole."""
+        rows: list[Row] = []
+        stamps: list[Stamp] = []
+        elapsed_ms = 0.0  # without the time that the reader of the stream takes
+        for first in range(0, len(given.headlines), batch):
+            started = time.perf_counter()
+            part = given.headlines[first:first + batch]
+            new, cost = self._rows(part, first + 1)
+            rows += new
+            stamps += cost
+            elapsed_ms += _since(started)
+            yield self._outcome(given, rows, first + len(part), summed(stamps, elapsed_ms))
+
+    def replay(self, *, step: int = REPLAY_STEP, pause_s: float = REPLAY_PAUSE_S,
+               wait: Callable[[float], None] = time.sleep) -> Outcomes:
+        """The bundled sample, ``step`` headlines at a time; closing the iterator stops it."""
+        for outcome in self.stream(incoming.sample(), batch=step):
+            yield outcome
+            if outcome.headlines < outcome.total:
+                wait(pause_s)
+
+    def explain(self, headline: str) -> Explanation:
+        """Which words of a headline change its score most when they are left out.
+
+        Raises:
+            InputError, LimitError: as for :meth:`api`.
+        """
+        text = incoming.checked([headline]).headlines[0].text
+        language = detect(text)
+        if not is_english(language):
+            row = self._rows([Headline(text)], 1)[0][0]
+            return Explanation(decision=row.decision, reason=row.reason, headline=text,
+                               stamp=row.stamp)
+        return explain(self._engine, self._say, text)
+
+    def _rows(self, part: Sequence[Headline], first: int) -> tuple[list[Row], list[Stamp]]:
+        """The rows of a few headlines; English ones alone meet the English models."""
+        started = time.perf_counter()
+        languages = [detect(headline.text) for headline in part]
+        rules_ms = _since(started)
+        english = [i for i, language in enumerate(languages) if is_english(language)]
+        labels: dict[int, Classification] = {}
+        named: dict[int, Any] = {}
+        stamps: list[Stamp] = []
+        if english:
+            texts = [part[i].text for i in english]
+            classified = self._engine.classify(texts, ADAPTER)
+            entities = self._engine.entities(texts)
+            labels = dict(zip(english, classified, strict=True))
+            named = dict(zip(english, entities, strict=True))
+            stamps = [classified.stamp, entities.stamp]
+        started = time.perf_counter()
+        found = [mentions(self._table, headline.text, named.get(i, ()))
+                 for i, headline in enumerate(part)]
+        rules = Stamp(RULES, "cpu", "", rules_ms + _since(started))
+        card = self._card(labels.values())
+        rows = [row for i, headline in enumerate(part)
+                for row in rows_of(self._say, first + i, headline, found[i], languages[i],
+                                   labels.get(i), card, rules)]
+        return rows, [*stamps, rules]
+
+    def _card(self, labels: Iterable[Classification]) -> Card | None:
+        """The head's card, read only when a refusal has to quote it."""
+        if all(label.accepted for label in labels):
+            return None
+        return Card.of(self._engine.adapter_card(ADAPTER))
+
+    def _outcome(self, given: Input, rows: Sequence[Row], done: int,
+                 stamp: Stamp) -> SentimentOutcome:
+        answered = any(row.decision is Decision.ANSWERED for row in rows)
+        lang = "zh" if all(row.language == "zh" for row in rows) else "en"
+        return SentimentOutcome(
+            decision=Decision.ANSWERED if answered else Decision.ABSTAINED,
+            reason=summary(self._say, lang, rows, done), stamp=stamp, rows=tuple(rows),
+            confidence=rows[0].confidence if len({row.number for row in rows}) == 1 else None,
+            evidence=self._held_out(lang) if answered else (),
+            index=means((row.ticker, row.score) for row in rows), headlines=done,
+            total=len(given.headlines), sample=given.sample,
+            notices=self._notices(given, lang))
+
+    def _held_out(self, lang: str) -> tuple[Evidence, ...]:
+        """Why the labels may be believed: the head's score on held-out headlines."""
+        return Card.of(self._engine.adapter_card(ADAPTER)).evidence(self._say, lang)
+
+    def _notices(self, given: Input, lang: str) -> tuple[str, ...]:
+        found = [self._say(lang, "notice.sample")] if given.sample else []
+        if given.ignored:
+            names = ", ".join(name[:40] for name in given.ignored[:10])
+            found.append(self._say(lang, "notice.ignored", names=names))
+        return tuple(found)
+
+
+def summary(say: Texts, lang: str, rows: Sequence[Row], done: int) -> str:
+    """What became of the headlines, in a sentence or three."""
+    by_number = {row.number: row for row in rows}
+    refused = [row for row in by_number.values() if row.decision is Decision.ABSTAINED]
+    foreign = sum(not is_english(row.language) for row in refused)
+    counted = say(lang, "reason.rows_one" if len(rows) == 1 else "reason.rows_many", n=len(rows))
+    parts = [say(lang, "reason.all_one" if done == 1 else "reason.all", headlines=done,
+                 rows=counted, done=len(by_number) - len(refused))]
+    if foreign:
+        parts.append(say(lang, "reason.refused_language", n=foreign))
+    if len(refused) > foreign:
+        parts.append(say(lang, "reason.refused_threshold", n=len(refused) - foreign))
+    return ("" if lang == "zh" else " ").join(parts)
+
+
+def summed(stamps: Sequence[Stamp], latency_ms: float) -> Stamp:
+    """One stamp over many batches: times and tokens added up by variant."""
+    flat = [part for stamp in stamps for part in (stamp.parts or (stamp,))]
+    groups: dict[str, list[Stamp]] = {}
+    for part in flat:
+        groups.setdefault(part.variant, []).append(part)
+    merged = [_merged(group) for group in groups.values()]
+    return Stamp.combined(merged, latency_ms)
+
+
+def _merged(group: Sequence[Stamp]) -> Stamp:
+    return replace(group[-1], latency_ms=sum(s.latency_ms for s in group),
+                   tokens=sum(s.tokens for s in group),
+                   queue_wait_ms=sum(s.queue_wait_ms for s in group))
+
+
+def _since(started: float) -> float:
+    """Milliseconds since a reading of the clock."""
+    return (time.perf_counter() - started) * 1000
+
+
+def build(engine: Any) -> FinancialSentiment:
+    """The service of the domain."""
+    return FinancialSentiment(engine)
