@@ -115,7 +115,7 @@ def _probe_xla() -> Probe:
     if importlib.util.find_spec("torch_xla") is None:
         return Probe("", "torch_xla is not installed")
     try:
-        import torch_xla.core.xla_model as xla  # type: ignore[import-not-found]
+        import torch_xla.core.xla_model as xla
 
         found = xla.xla_device_hw(xla.xla_device())
     except Exception as error:  # torch_xla raises RuntimeErrors of many kinds without a TPU

@@ -43,7 +43,8 @@ def read_inputs(inputs: object, attention_mask: object = None, *, vocabulary: st
         LimitError: more ids than the model has positions.
     """
     if isinstance(inputs, Mapping):
-        inputs, attention_mask = inputs.get("input_ids"), inputs.get("attention_mask")
+        table: Mapping[str, object] = inputs
+        inputs, attention_mask = table.get("input_ids"), table.get("attention_mask")
     if _holds_ids(inputs):
         rows = _id_rows(inputs, attention_mask, vocabulary, vocabulary_size, max_length)
         return [Item(ids=row) for row in rows], False

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lepton_engine.card import encoder_options, mask_token, max_length
 from lepton_engine.catalog import Store, catalogue
 from lepton_engine.device import DeviceChoice, choose_device
 from lepton_engine.encoding import plain_text
@@ -18,24 +17,15 @@ from lepton_engine.results import Embeddings, Ranking
 from lepton_engine.runtimes.encoders import ConvertedStore, LoadedEncoder, load_encoder
 from lepton_engine.session import EncoderSession
 from lepton_engine.settings import Settings
-from lepton_engine.subwords import HubVocabulary, SentencePieceVocabulary, Vocabulary
-from lepton_engine.tasks import (
-    HIDDEN,
-    ClassifyTask,
-    MaskTask,
-    NextSentenceTask,
-    ScoreTask,
-    Task,
-    VectorTask,
-    logistic,
-)
+from lepton_engine.subwords import open_vocabulary
+from lepton_engine.tasks import ScoreTask, Task, VectorTask, logistic, tasks_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lepton_engine.catalog import ModelSpec, Report
     from lepton_engine.completing import Completer
     from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
-
-_LONGEST = 512
 
 
 class LeptonModel:
@@ -84,22 +74,12 @@ class LeptonModel:
 
     @classmethod
     def _of_encoder(cls, spec: ModelSpec, folder: Path, runtime: LoadedEncoder) -> LeptonModel:
-        options = encoder_options(spec, folder)
-        length = max_length(options, runtime.signature.max_positions)
-        outputs = runtime.signature.outputs
-        masks = (mask_token(folder),) if "mlm_logits" in outputs else ()
+        options = encoder_options(spec.options, folder)
+        signature = runtime.signature
+        length = max_length(options, signature.max_positions)
+        masks = (mask_token(folder),) if "mlm_logits" in signature.outputs else ()
         session = EncoderSession(runtime, open_vocabulary(folder, length, masks), length)
-        tasks: list[Task] = []
-        if masks:
-            tasks.append(MaskTask(session, masks[0]))
-        if "logits" in outputs:
-            single = len(runtime.signature.labels) == 1 or spec.kind == "cross-encoder"
-            tasks.append(ScoreTask(session) if single else ClassifyTask(session))
-        elif not masks and "nsp_logits" not in outputs:
-            tasks.append(VectorTask(session, str(options["pooling"]), bool(options["normalize"])))
-        if "nsp_logits" in outputs:
-            tasks.append(NextSentenceTask(session))
-        return cls(spec, runtime, tasks, session)
+        return cls(spec, runtime, tasks_of(session, spec.kind, options, masks), session)
 
     @classmethod
     def _load_decoder(cls, spec: ModelSpec, store: Any, choice: DeviceChoice,
@@ -235,56 +215,3 @@ def _texts(texts: object) -> list[str]:
     if not texts:
         raise InputError("The list is empty. Give at least one text.")
     return [plain_text(text) for text in texts]
-
-
-# What a model's files say about themselves
-
-
-def encoder_options(spec: ModelSpec, folder: Path) -> dict[str, object]:
-    """pooling, normalize and max_length: of the catalogue, else of sentence-transformers' own
-    files in the folder, else the mean, unnormalised."""
-    found: dict[str, object] = {"pooling": "mean", "normalize": False}
-    pooling = _json(folder / "1_Pooling" / "config.json")
-    for key, name in (("pooling_mode_cls_token", "cls"), ("pooling_mode_max_tokens", "max")):
-        if pooling.get(key):
-            found["pooling"] = name
-    modules = folder / "modules.json"
-    if modules.is_file() and "Normalize" in modules.read_text(encoding="utf-8"):
-        found["normalize"] = True
-    length = _json(folder / "sentence_bert_config.json").get("max_seq_length")
-    if length:
-        found["max_length"] = length
-    return {**found, **spec.options}
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    loaded = json.loads(path.read_text(encoding="utf-8"))
-    return loaded if isinstance(loaded, dict) else {}
-
-
-def max_length(options: dict[str, object], positions: int) -> int:
-    """The stated length, never past the model's positions; 512 where nothing says."""
-    stated = int(str(options.get("max_length") or 0))
-    known = [value for value in (stated, positions) if value]
-    return min(known) if known else _LONGEST
-
-
-def open_vocabulary(folder: Path, length: int | None = None,
-                    keep: Sequence[str] = ()) -> Vocabulary:
-    """SentencePiece where the folder has ``sp.model``, else ``tokenizer.json``."""
-    piece = folder / "sp.model"
-    if piece.is_file():
-        return SentencePieceVocabulary(piece, length)
-    return HubVocabulary.from_folder(folder, length, keep)
-
-
-def mask_token(folder: Path) -> str:
-    """The text that stands for a gap: ``[MASK]`` unless the tokenizer's files say otherwise."""
-    stated = _json(folder / "tokenizer_config.json").get("mask_token") or "[MASK]"
-    return str(stated["content"]) if isinstance(stated, dict) else str(stated)
-
-
-__all__ = ["HIDDEN", "LeptonModel", "encoder_options", "mask_token", "max_length",
-           "open_vocabulary"]

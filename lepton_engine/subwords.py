@@ -62,34 +62,32 @@ def vocabulary_digest(vocabulary: Mapping[str, int]) -> str:
 class HubVocabulary:
     """A ``tokenizers`` tokenizer (WordPiece, BPE, Unigram) opened for one model.
 
-    ``max_length`` counts the separators. ``keep`` names special tokens which a text may
-    contain on purpose: the mask of a fill-mask model.
+    Args:
+        max_length: cut texts here, separators counted; None: never.
+        keep: special tokens which a text may contain on purpose: the mask of a fill-mask model.
+        bare: for decoders, whose prompts are put together elsewhere: no added token and no
+            separator exists.
     """
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer, served_by: str,
-                 max_length: int | None = None, keep: Sequence[str] = ()) -> None:
-        from tokenizers import Tokenizer
-
+    def __init__(self, tokenizer: tokenizers.Tokenizer, max_length: int | None = None,
+                 keep: Sequence[str] = (), bare: bool = False) -> None:
+        self.digest = vocabulary_digest(tokenizer.get_vocab())
+        self.size = int(tokenizer.get_vocab_size())
+        self.served_by = f"{type(tokenizer.model).__name__} of {self.size:,} sub-words"
+        self.pad_id = _pad_id(tokenizer)
         table: dict[str, Any] = json.loads(tokenizer.to_str())
-        for added in table.get("added_tokens", ()):
-            if added["content"] in keep:
-                added["special"] = False  # what is not special is not taken as text below
-        own = Tokenizer.from_str(json.dumps(table, ensure_ascii=False))
-        own.no_padding()
-        own.no_truncation()
+        kept = {tokenizer.token_to_id(token) for token in keep}
+        unknown = _unknown_id(tokenizer, table)
+        self._substitute = self.pad_id if unknown is None else unknown
+        self._forbidden = {added["id"] for added in table["added_tokens"]
+                           if added["special"]} - kept - {unknown}
+        self._tokenizer = _text_only(table, keep, bare)
         if max_length is not None:
-            own.enable_truncation(max_length)
-        own.encode_special_tokens = True
-        self._tokenizer = own
-        self._padding = table.get("padding")
-        self.served_by = served_by
-        self.digest = vocabulary_digest(own.get_vocab())
-        self.size = own.get_vocab_size()
-        self.pad_id = self._find_pad()
+            self._tokenizer.enable_truncation(max_length)
 
     @classmethod
     def from_folder(cls, folder: Path, max_length: int | None = None,
-                    keep: Sequence[str] = ()) -> HubVocabulary:
+                    keep: Sequence[str] = (), bare: bool = False) -> HubVocabulary:
         """Open ``tokenizer.json``. Raises ModelUnavailableError where there is none."""
         from tokenizers import Tokenizer
 
@@ -102,36 +100,76 @@ class HubVocabulary:
         except Exception as error:  # tokenizers raises bare Exception
             raise ModelUnavailableError("The model's tokenizer.json cannot be read "
                                         f"({type(error).__name__}). Fetch it anew.") from error
-        kind = type(tokenizer.model).__name__
-        return cls(tokenizer, f"{kind} of {tokenizer.get_vocab_size():,} sub-words",
-                   max_length, keep)
-
-    def _find_pad(self) -> int:
-        if self._padding:
-            return int(self._padding["pad_id"])
-        for name in ("[PAD]", "<pad>", "<|endoftext|>"):
-            found = self._tokenizer.token_to_id(name)
-            if found is not None:
-                return found
-        return 0
+        return cls(tokenizer, max_length, keep, bare)
 
     def encode(self, texts: Sequence[str] | Sequence[tuple[str, str]],
                spans: bool = True) -> list[Pieces]:
         if not spans:
-            return [Pieces(e.ids, e.type_ids, truncated=bool(e.overflowing))
+            return [Pieces(self._safe(e), e.type_ids, truncated=bool(e.overflowing))
                     for e in self._tokenizer.encode_batch_fast(list(texts))]
-        return [Pieces(e.ids, e.type_ids, e.tokens, e.offsets, e.special_tokens_mask,
+        return [Pieces(self._safe(e), e.type_ids, e.tokens, e.offsets, e.special_tokens_mask,
                        bool(e.overflowing))
                 for e in self._tokenizer.encode_batch(list(texts))]
+
+    def _safe(self, encoding: tokenizers.Encoding) -> list[int]:
+        """Ids in which a special one stands only where the template put it: a Unigram model may
+        hold ``<s>`` among its ordinary pieces and find it in a text."""
+        ids: list[int] = encoding.ids
+        if self._forbidden.isdisjoint(ids):
+            return ids
+        return [self._substitute if index in self._forbidden and not special else index
+                for index, special in zip(ids, encoding.special_tokens_mask, strict=True)]
 
     def token(self, index: int) -> str:
         return self._tokenizer.id_to_token(index) or ""
 
     def id_of(self, token: str) -> int | None:
-        return self._tokenizer.token_to_id(token)
+        found: int | None = self._tokenizer.token_to_id(token)
+        return found
 
     def decode(self, ids: Sequence[int]) -> str:
-        return self._tokenizer.decode(list(ids))
+        return str(self._tokenizer.decode(list(ids)))
+
+
+def _text_only(table: dict[str, Any], keep: Sequence[str], bare: bool) -> tokenizers.Tokenizer:
+    """The tokenizer of a ``tokenizer.json`` for which special tokens in a text are text."""
+    from tokenizers import Tokenizer
+
+    if bare:
+        table["added_tokens"], table["post_processor"] = [], None
+    for added in table["added_tokens"]:
+        if added["content"] in keep:
+            added["special"] = False  # the switch below concerns special ones only
+    tokenizer = Tokenizer.from_str(json.dumps(table, ensure_ascii=False))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def _pad_id(tokenizer: tokenizers.Tokenizer) -> int:
+    if tokenizer.padding:
+        return int(tokenizer.padding["pad_id"])
+    names = ("[PAD]", "<pad>", "<|endoftext|>")
+    return next((i for i in map(tokenizer.token_to_id, names) if i is not None), 0)
+
+
+def _unknown_id(tokenizer: tokenizers.Tokenizer, table: Mapping[str, Any]) -> int | None:
+    model = table["model"]
+    if isinstance(model.get("unk_id"), int):
+        return int(model["unk_id"])
+    token = model.get("unk_token")
+    found: int | None = tokenizer.token_to_id(token) if token else None
+    return found
+
+
+def open_vocabulary(folder: Path, max_length: int | None = None,
+                    keep: Sequence[str] = ()) -> Vocabulary:
+    """SentencePiece where the folder has ``sp.model``, else ``tokenizer.json``."""
+    pieces = folder / "sp.model"
+    if pieces.is_file():
+        return SentencePieceVocabulary(pieces, max_length)
+    return HubVocabulary.from_folder(folder, max_length, keep)
 
 
 class SentencePieceVocabulary:

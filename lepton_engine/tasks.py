@@ -69,7 +69,7 @@ class VectorTask:
         self._pool = POOLINGS[pooling]
         self._normalize = normalize
         has_own = SENTENCE in session.runtime.signature.outputs
-        self.outputs = (SENTENCE, HIDDEN) if has_own else (HIDDEN,)
+        self.outputs: tuple[str, ...] = (SENTENCE, HIDDEN) if has_own else (HIDDEN,)
         #: All that a caller needs who wants pooled vectors only.
         self.pooled_outputs = self.outputs[:1]
 
@@ -113,7 +113,7 @@ class ClassifyTask(_Listed):
 
     name = "classify"
     pairs = "either"
-    outputs = ("logits",)
+    outputs: tuple[str, ...] = ("logits",)
 
     def __init__(self, session: EncoderSession) -> None:
         self._labels = session.runtime.signature.labels
@@ -132,7 +132,7 @@ class ScoreTask(_Listed):
 
     name = "score"
     pairs = "only"
-    outputs = ("logits",)
+    outputs: tuple[str, ...] = ("logits",)
 
     def __init__(self, _: EncoderSession) -> None:
         pass
@@ -153,7 +153,7 @@ class MaskTask(_Listed):
 
     name = "fill-mask"
     pairs = "none"
-    outputs = ("mlm_logits",)
+    outputs: tuple[str, ...] = ("mlm_logits",)
 
     def __init__(self, session: EncoderSession, mask_token: str) -> None:
         vocabulary = session.vocabulary
@@ -185,7 +185,7 @@ class NextSentenceTask(_Listed):
 
     name = "next-sentence"
     pairs = "only"
-    outputs = ("nsp_logits",)
+    outputs: tuple[str, ...] = ("nsp_logits",)
 
     def __init__(self, _: EncoderSession) -> None:
         pass
@@ -200,3 +200,20 @@ class NextSentenceTask(_Listed):
 def logistic(logit: float) -> float:
     """1 / (1 + exp(-logit)), without overflow at either end."""
     return float(0.5 * (1.0 + np.tanh(0.5 * logit)))
+
+
+def tasks_of(session: EncoderSession, kind: str, options: Mapping[str, object],
+             masks: Sequence[str]) -> tuple[Task, ...]:
+    """What a loaded encoder can do, the first choice first; without a head it gives vectors."""
+    signature = session.runtime.signature
+    found: list[Task] = []
+    if masks:
+        found.append(MaskTask(session, masks[0]))
+    if "logits" in signature.outputs:
+        single = len(signature.labels) == 1 or kind == "cross-encoder"
+        found.append(ScoreTask(session) if single else ClassifyTask(session))
+    if "nsp_logits" in signature.outputs:
+        found.append(NextSentenceTask(session))
+    if HIDDEN in signature.outputs:
+        found.append(VectorTask(session, str(options["pooling"]), bool(options["normalize"])))
+    return tuple(found)

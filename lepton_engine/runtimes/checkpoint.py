@@ -126,10 +126,11 @@ def _read_config(folder: Path) -> Mapping[str, Any]:
         if "auto_map" in configs[name]:
             raise UnsafeModelError("The model's configuration names code of its own (auto_map), "
                                    "which Lepton never runs. Use a model of a known architecture.")
-    if not isinstance(configs.get("config.json"), dict):
+    config = configs.get("config.json")
+    if not isinstance(config, dict):
         raise ModelUnavailableError("The model's folder has no config.json. "
                                     "Add the one that its publisher provides.")
-    return configs["config.json"]
+    return config
 
 
 def weight_names(path: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """Converts an encoder in a process of its own: torch is gone from memory when it ends.
 
-    python -m lepton_engine.runtimes.encoder_export FORMAT SOURCE TARGET
+    python -m lepton_engine.runtimes.encoder_export FORMAT SOURCE TARGET HEADS
 
 The calling process neither loads torch nor stands still while the model is traced.
 """
@@ -20,7 +20,7 @@ _TIMEOUT_S = 900
 _REFUSED = 3
 
 
-def export(form: str, source: Path, target: Path) -> None:
+def export(form: str, source: Path, target: Path, attention_heads: int = 0) -> None:
     """Convert in a child process.
 
     Raises:
@@ -28,7 +28,7 @@ def export(form: str, source: Path, target: Path) -> None:
         RuntimeError: the child failed otherwise.
     """
     command = [sys.executable, "-m", "lepton_engine.runtimes.encoder_export", form, str(source),
-               str(target)]
+               str(target), str(attention_heads)]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=_TIMEOUT_S,
                           check=False)
@@ -42,13 +42,13 @@ def export(form: str, source: Path, target: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Exit codes: 0 done, 3 refused (the sentence is JSON on standard output)."""
-    form, source, target = arguments
+    form, source, target, heads = arguments
     warnings.filterwarnings("ignore")  # remarks of the tracer on branches that are tested here
     from lepton_engine.runtimes.encoders import open_encoder
     from lepton_engine.runtimes.openvino_encoder import convert
 
     try:
-        convert(open_encoder(form, Path(source)), Path(target))
+        convert(open_encoder(form, Path(source), int(heads)), Path(target))
     except LeptonError as error:
         print(json.dumps({"kind": type(error).__name__, "message": error.message}))
         return _REFUSED

@@ -89,21 +89,33 @@ def load_encoder(spec: ModelSpec, store: ConvertedStore, choice: DeviceChoice,
                          "Another model or another runtime may serve.")
 
 
-def open_encoder(form: str, folder: Path) -> EncoderModule:
+def open_encoder(form: str, folder: Path, attention_heads: int = 0) -> EncoderModule:
     """The torch module of a folder in the catalogue's format ``form``, in fp32 on the processor;
-    the source of every conversion."""
+    the source of every conversion. An ONNX file does not say its ``attention_heads``."""
     if form == "npz":
         from lepton_engine.runtimes.multilingual import open_multilingual
 
         return open_multilingual(folder)
+    if form == "onnx":
+        from lepton_engine.runtimes.quantized_onnx import open_quantized_bert
+
+        return open_quantized_bert(_onnx_file(folder), attention_heads)
     from lepton_engine.runtimes.torch_encoder import open_module
 
     return open_module(Checkpoint.open(folder))
 
 
+def _onnx_file(folder: Path) -> Path:
+    return next(iter(sorted(folder.glob("*.onnx"))), folder / "model.onnx")
+
+
+def _heads(spec: ModelSpec) -> int:
+    return int(str(spec.options.get("attention_heads", 0)))
+
+
 def _load_torch(spec: ModelSpec, folder: Path, _store: ConvertedStore, choice: DeviceChoice,
                 _progress: Report | None) -> LoadedEncoder:
-    if spec.format == "onnx":
+    if spec.format == "onnx" and not _heads(spec):
         raise ModelUnavailableError(f"The model {spec.alias} is an ONNX file, which only OpenVINO "
                                     "on a processor runs. Set LEPTON_DEVICE=cpu for it.")
     from lepton_engine.runtimes.torch_encoder import TorchEncoder
@@ -111,7 +123,7 @@ def _load_torch(spec: ModelSpec, folder: Path, _store: ConvertedStore, choice: D
     # On a processor torch is the reference, against which the others are measured.
     precision = "fp32" if choice.device == "cpu" else choice.precision
     info = RuntimeInfo(spec.alias, ORIGINAL, "torch", choice.device, precision)
-    return TorchEncoder(open_encoder(spec.format, folder), info)
+    return TorchEncoder(open_encoder(spec.format, folder, _heads(spec)), info)
 
 
 def _load_openvino(spec: ModelSpec, folder: Path, store: ConvertedStore, choice: DeviceChoice,
@@ -122,14 +134,13 @@ def _load_openvino(spec: ModelSpec, folder: Path, store: ConvertedStore, choice:
     # digit. The transformers lose less than their scores show.
     precision = choice.precision if spec.format != "npz" else "fp32"
     info = RuntimeInfo(spec.alias, ORIGINAL, "openvino", choice.device, precision)
-    if spec.format == "onnx":
-        path = next(iter(sorted(folder.glob("*.onnx"))), folder / "model.onnx")
-        return openvino_encoder.OpenVinoEncoder(path, None, info)
+    if spec.format == "onnx" and not _heads(spec):
+        return openvino_encoder.OpenVinoEncoder(_onnx_file(folder), None, info)
     if spec.format == "safetensors":
         Checkpoint.open(folder)  # refused files stay refused when a conversion is in the store
     converted = store.converted(
         conversion_key(spec, folder),
-        lambda target: encoder_export.export(spec.format, folder, target), progress)
+        lambda target: encoder_export.export(spec.format, folder, target, _heads(spec)), progress)
     return openvino_encoder.OpenVinoEncoder(
         converted / openvino_encoder.XML, openvino_encoder.read_signature(converted), info)
 

@@ -31,6 +31,11 @@ def _tensor(array: np.ndarray) -> torch.Tensor:
 class ConvolutionBranch(torch.nn.Module):
     """Two residual convolutions over windows of ``width`` tokens."""
 
+    kernel1: torch.Tensor
+    kernel2: torch.Tensor
+    bias1: torch.Tensor
+    bias2: torch.Tensor
+
     def __init__(self, width: int, weights: Mapping[str, np.ndarray]) -> None:
         super().__init__()
         self.padding = (WINDOWS[width], width - 1 - WINDOWS[width])
@@ -52,6 +57,20 @@ class ConvolutionBranch(torch.nn.Module):
 class MultilingualSentenceEncoder(EncoderModule):
     """ids and mask (batch, length) -> sentence vectors (batch, 512) of length 1, and vectors of
     the tokens (batch, length, 512) before they are summed."""
+
+    table: torch.Tensor
+    scale: torch.Tensor
+    low: torch.Tensor
+    projection: torch.Tensor
+    projection_bias: torch.Tensor
+    output: torch.Tensor
+    output_bias: torch.Tensor
+    d0: torch.Tensor
+    d1: torch.Tensor
+    d2: torch.Tensor
+    d3: torch.Tensor
+    p1: torch.Tensor
+    p3: torch.Tensor
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         super().__init__()

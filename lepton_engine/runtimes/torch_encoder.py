@@ -128,7 +128,7 @@ class TorchEncoder:
 
 def _torch_device(device: str) -> Any:
     if device == "xla":
-        import torch_xla.core.xla_model as xla  # type: ignore[import-not-found]
+        import torch_xla.core.xla_model as xla
 
         return xla.xla_device()
     return torch.device(device)
