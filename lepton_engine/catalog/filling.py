@@ -40,9 +40,13 @@ def check_room(job: Job, need: int, free: int) -> None:
                             "LEPTON_HOME to another disk.")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Filler:
-    """Brings single files of one job into ``folder``."""
+    """Brings single files of one job into ``folder``.
+
+    A source that failed for one file is asked last for the next, so that an index that does not
+    answer is waited for once.
+    """
 
     job: Job
     folder: Path
@@ -64,6 +68,7 @@ class Filler:
                 wrong = wrong or isinstance(error, DigestError)
                 tried.append(f"{source.name} ({error.message.rstrip('.')})")
                 self.job.meter.done = base
+                self.sources = (*(s for s in self.sources if s is not source), source)
         raise _failure(self.job.spec.alias, tried, wrong)
 
     def _try(self, source: Source, file: FileSpec) -> None:
