@@ -66,11 +66,15 @@ def expand(pattern: str, macros: Mapping[str, str], language: str) -> str:
 
 
 def compiled(patterns: Sequence[str], language: str) -> re.Pattern[str]:
-    """One expression for all; in English only at the ends of words."""
-    joined = "|".join(f"(?:{pattern})" for pattern in patterns)
-    if language == "zh":
-        return re.compile(joined)
-    return re.compile(rf"(?<![a-z0-9_])(?:{joined})(?![a-z0-9_])", re.ASCII)
+    """One expression for all. English words match whole; patterns of punctuation, which
+    start with ``[`` or a backslash and a full stop, match anywhere."""
+    marks = [p for p in patterns if language == "zh" or p.startswith(("[", r"\."))]
+    words = [p for p in patterns if p not in marks]
+    pieces = [f"(?:{pattern})" for pattern in marks]
+    if words:
+        joined = "|".join(f"(?:{pattern})" for pattern in words)
+        pieces.append(rf"(?<![a-z0-9_])(?:{joined})(?![a-z0-9_])")
+    return re.compile("|".join(pieces), 0 if language == "zh" else re.ASCII)
 
 
 class Scope:
