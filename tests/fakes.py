@@ -149,15 +149,15 @@ class FakeEngine:
         _check_chat(messages, max_new_tokens, timeout_s)
         self.messages.append([dict(m) for m in messages])
         words = re.findall(r"[一-鿿]|\S+\s*|\s+", self._reply_to(messages, stop))
-        sent = 0
         try:
-            for sent, word in enumerate(words[:max_new_tokens], start=1):
+            for word in words[:max_new_tokens]:
                 time.sleep(self.delay_s)
                 self.produced += 1
                 yield ChatChunk(word)
         except GeneratorExit:
             self.closed += 1
             raise
+        sent = min(len(words), max_new_tokens)
         yield ChatChunk("", "length" if len(words) > max_new_tokens else "stop",
                         self._stamp(model, sent, tokens_per_second=20.0, first_token_ms=1.0))
 

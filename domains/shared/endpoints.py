@@ -12,7 +12,6 @@ import math
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -67,7 +66,6 @@ def guarded(slug: str, fn: Callable[..., Any], *, max_characters: int = MAX_CHAR
 
     parameters = parameters_of(fn)
 
-    @wraps(fn)
     def endpoint(*values: Any, **named: Any) -> dict[str, Any]:
         try:
             given = {p.name: value for p, value in zip(parameters, values, strict=False)} | named
@@ -79,14 +77,14 @@ def guarded(slug: str, fn: Callable[..., Any], *, max_characters: int = MAX_CHAR
         raise gr.Error(text, print_exception=False)
 
     # Gradio and its clients read the names and types from the wrapper itself.
+    endpoint.__name__, endpoint.__doc__ = slug, inspect.getdoc(fn)
     hints = typing.get_type_hints(fn)
     endpoint.__annotations__ = {p.name: hints[p.name] for p in parameters} | {
         "return": dict[str, Any]}
-    endpoint.__signature__ = inspect.Signature(
+    endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter(p.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=p.default,
                            annotation=p.kind) for p in parameters],
         return_annotation=dict[str, Any])
-    del endpoint.__wrapped__  # type: ignore[attr-defined]
     return endpoint
 
 

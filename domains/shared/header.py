@@ -46,8 +46,7 @@ def header_html(status: EngineStatus | None, lang: str = "en") -> str:
     ``None``: the status could not be read.
     """
     say = Texts("page")
-    name = (f'<span class="lp-name">{escape(say(lang, "name"))}</span>'
-            f'<span class="lp-tagline">{escape(say(lang, "tagline"))}</span>')
+    name = f'<span class="lp-name">{escape(say(lang, "name"))}</span>'
     if status is None:
         facts = f'<span class="lp-fact lp-bad">{escape(say(lang, "header.lost"))}</span>'
         return f'<div class="lp-header">{name}<span class="lp-facts-line">{facts}</span></div>'

@@ -53,7 +53,8 @@ class Page:
 
     ``texts`` are the tab's texts, ``lang`` the session's language ("en" or "zh"),
     ``payload`` the last outcome as JSON, from which every view is drawn, ``recorded`` the
-    finished example or None. ``below`` is the full-width area under both columns.
+    finished example or None. ``below`` is the full-width area under both columns, ``body``
+    the whole tab; ``build_tab`` sets both.
     """
 
     def __init__(self, slug: str, lang: gr.State, registry: LanguageRegistry,
@@ -62,14 +63,15 @@ class Page:
         self.texts = Texts(slug)
         self.recorded = recorded
         self.payload = gr.State(recorded["payload"] if recorded else None)
+        self.body: gr.Column
         self.below: gr.Column
         self.status: gr.HTML | None = None
         self._chips: list[tuple[gr.Button, Mapping[str, Any]]] = []
         self._fields: Mapping[str, Component] = {}
         self._views: list[tuple[Block, View]] = []
         self._events = 0
-        self._note = gr.HTML("", visible=False, render=False)
-        self._rerun = gr.Button(visible=False, render=False, size="sm", scale=0, min_width=0,
+        self._old = gr.Row(visible=False, render=False, elem_classes="lp-recorded-row")
+        self._rerun = gr.Button(render=False, size="sm", scale=0, min_width=0,
                                 elem_classes="lp-rerun")
 
     # -- texts ------------------------------------------------------------------------
@@ -141,14 +143,14 @@ class Page:
     def results(self) -> Iterator[None]:
         """Where answers stand; begins with the note on the recorded example."""
         with gr.Column(elem_classes="lp-results"):
-            with gr.Row(elem_classes="lp-recorded-row"):
-                self._note.render()
-                self._rerun.render()
+            self._old.render()
             if self.recorded:
-                assign(self._note, visible=True)
-                assign(self._rerun, visible=True)
-                self.label(self._note, value=self._recorded_note)
-                self.label(self._rerun, value="button.rerun")
+                self._old.visible = True
+                with self._old:
+                    self.label(gr.HTML(js_on_load=None), value=self._recorded_note)
+                    self._rerun.render()
+                    self.label(self._rerun, value="button.rerun")
+                assign(self.body, elem_classes=["lp-tab", "lp-old"])
             yield
 
     def _recorded_note(self, lang: str) -> str:
@@ -220,7 +222,7 @@ class Page:
                  stop: gr.Button | None) -> list[Block]:
         assert self.status is not None
         views = [component for component, _ in self._views]
-        return [*outputs, *views, self._note, self._rerun, self.status,
+        return [*outputs, *views, self.body, self._old, self.status,
                 *(b for b in (button, stop) if b is not None)]
 
     def _event(self, trigger: Any, fn: Callable[..., Any], inputs: Sequence[Block],

@@ -39,7 +39,7 @@ class Frame:
     """What surrounds the function of an event.
 
     The outputs of the event are, in this order: ``outputs`` values of the function, one per
-    view, the note on the recorded example and its button, the status line, the buttons.
+    view, the tab's body and the row of the recorded example, the status line, the buttons.
     ``payload_at`` is the place of the payload among the function's outputs, or None.
     """
 
@@ -57,8 +57,8 @@ class Frame:
         row = list(values) if values is not None else [SKIP] * self.outputs
         payload = row[self.payload_at] if self.payload_at is not None else None
         fresh = isinstance(payload, dict) and not skipped(payload)
-        row += [view(payload or {}, lang) for view in self.views] if fresh else [SKIP] * len(self.views)
-        row += [gr.update(value="", visible=False), gr.update(visible=False)] if fresh else [
+        row += [view(payload or {}, lang) if fresh else SKIP for view in self.views]
+        row += [gr.update(elem_classes=["lp-tab"]), gr.update(visible=False)] if fresh else [
             SKIP, SKIP]
         row.append(status)
         if self.has_button:

@@ -35,7 +35,7 @@ def build_tab(domain: Domain, engine: Any, lang: gr.State, registry: LanguageReg
         with gr.Column(elem_classes="lp-tab") as body:
             try:
                 service = domain.build_service(engine)
-                _fill(domain, service, lang, registry)
+                _fill(domain, service, lang, registry, body)
             except Exception as error:  # the other tabs must open
                 failed: str | None = _reason(domain.slug, error)
             else:
@@ -46,9 +46,11 @@ def build_tab(domain: Domain, engine: Any, lang: gr.State, registry: LanguageReg
     return Tab(domain, tab, waiting)
 
 
-def _fill(domain: Domain, service: Any, lang: gr.State, registry: LanguageRegistry) -> None:
+def _fill(domain: Domain, service: Any, lang: gr.State, registry: LanguageRegistry,
+          body: gr.Column) -> None:
     ui: ModuleType = domain.module("ui")
     page = Page(domain.slug, lang, registry, recorded_example(domain.slug))
+    page.body = body
     intro = gr.HTML(elem_classes="lp-intro", js_on_load=None)
     page.label(intro, value=lambda to: f"<p>{escape(page.texts(to, 'intro'))}</p>")
     with gr.Row(elem_classes="lp-frame"):

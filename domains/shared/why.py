@@ -27,9 +27,10 @@ def why_html(payload: Mapping[str, Any] | None, lang: str = "en") -> str:
             _evidence(payload.get("evidence") or (), lang, say),
             _cost(payload.get("stamp"), lang, say)))
     # The box is shown on narrow screens only, where it folds the panel under the answer.
-    return (f'<section class="lp-why"><label class="lp-why-head"><input type="checkbox" '
-            f'aria-label="{escape(say(lang, "why.open"))}"><span>{escape(say(lang, "why.title"))}'
-            f'</span></label><div class="lp-why-body">{body}</div></section>')
+    return (f'<section class="lp-why"><input type="checkbox" class="lp-why-box" '
+            f'aria-label="{escape(say(lang, "why.open"))}">'
+            f'<div class="lp-why-head">{escape(say(lang, "why.title"))}</div>'
+            f'<div class="lp-why-body">{body}</div></section>')
 
 
 def badge_html(decision: str, lang: str = "en") -> str:
