@@ -97,7 +97,7 @@ def _checked(parameter: Parameter, given: dict[str, Any], max_characters: int,
             raise InputError(f"`{name}` is missing; it must be {described(parameter.kind)}.")
         return parameter.default
     value = without_surrogates(value)
-    _check_size(name, value, max_characters, max_items)
+    _check_size(f"`{name}`", value, max_characters, max_items)
     try:
         checked = parameter.adapter.validate_python(value)
     except ValidationError as error:
@@ -107,16 +107,16 @@ def _checked(parameter: Parameter, given: dict[str, Any], max_characters: int,
     return checked
 
 
-def _check_size(name: str, value: Any, max_characters: int, max_items: int) -> None:
+def _check_size(what: str, value: Any, max_characters: int, max_items: int) -> None:
     if isinstance(value, str) and len(value) > max_characters:
-        raise LimitError(f"`{name}` has {len(value):,} characters; at most {max_characters:,} "
-                         "are taken. Shorten it.")
+        raise LimitError(f"{what} has {len(value):,} characters; at most {max_characters:,} are "
+                         "taken. Shorten it.")
     if isinstance(value, list):
         if len(value) > max_items:
-            raise LimitError(f"`{name}` has {len(value):,} items; at most {max_items:,} are "
-                             "taken. Send it in parts.")
+            raise LimitError(f"{what} has {len(value):,} items; at most {max_items:,} are taken. "
+                             "Send it in parts.")
         for place, item in enumerate(value, start=1):
-            _check_size(f"{name}` item {place} of `{name}", item, max_characters, max_items)
+            _check_size(f"{what} item {place}", item, max_characters, max_items)
 
 
 def _type_sentence(parameter: Parameter, error: ValidationError, value: Any) -> str:

@@ -1,0 +1,114 @@
+"""The one handler: busy and idle, streams, merging, errors, and closing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from domains.shared.running import SKIP, Frame, Working, handler, merged, skipped
+from lepton_engine.errors import LimitError
+
+FRAME = Frame("demo", outputs=2, payload_at=1, has_button=True, has_stop=True,
+              views=(lambda payload, lang: f"{lang}:{payload['x']}",))
+SECRET = "what a user typed"
+
+
+def rows_of(fn: Any, *inputs: Any, frame: Frame = FRAME) -> list[list[Any]]:
+    return list(handler(fn, frame)(*inputs, "zh"))
+
+
+def test_a_plain_function_gives_busy_answer_idle() -> None:
+    busy, answer, idle = rows_of(lambda a, b: (a + b, {"x": 1}), "p", "q")
+    text, payload, view, body, old, status, button, stop = busy
+    assert all(skipped(v) for v in (text, payload, view, body, old))
+    assert "正在处理" in status and button["interactive"] is False and stop["interactive"] is True
+    assert answer[:3] == ["pq", {"x": 1}, "zh:1"]
+    assert answer[3]["elem_classes"] == ["lp-tab"] and answer[4]["visible"] is False
+    assert idle[5] == "" and idle[6]["interactive"] is True and idle[7]["interactive"] is False
+
+
+def test_a_skipped_payload_draws_nothing() -> None:
+    _, answer, _ = rows_of(lambda: ("growing", SKIP))
+    assert answer[0] == "growing" and all(skipped(v) for v in answer[1:5])
+
+
+def test_progress_is_shown_and_escaped() -> None:
+    def fn() -> Iterator[Any]:
+        yield Working("piece <2> of 5", 0.4)
+        yield "done", {"x": 2}
+
+    rows = rows_of(fn)
+    assert "piece &lt;2&gt; of 5" in rows[1][5] and "width:40%" in rows[1][5]
+    assert rows[2][2] == "zh:2"
+
+
+def test_an_error_keeps_what_is_there_and_frees_the_button(
+        caplog: pytest.LogCaptureFixture) -> None:
+    def fn(text: str) -> Iterator[Any]:
+        yield "half", SKIP
+        raise LimitError("A message has at most 4,000 characters. Shorten it.")
+
+    with caplog.at_level(logging.DEBUG):
+        *_, last = rows_of(fn, SECRET)
+    assert all(skipped(v) for v in last[:5]) and last[6]["interactive"] is True
+    assert 'role="alert"' in last[5] and "超出限制：A message has at most" in last[5]
+    assert "LimitError" in caplog.text and SECRET not in caplog.text
+
+
+def test_a_foreign_error_says_nothing_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    def fn(text: str) -> Any:
+        raise ValueError(f"cannot read /home/x/{text}")
+
+    with caplog.at_level(logging.DEBUG):
+        last = rows_of(fn, SECRET)[-1]
+    assert "/home" not in last[5] and SECRET not in last[5] + caplog.text
+    assert "test_shared_running.py:" in caplog.text
+
+
+def test_a_wrong_number_of_outputs_is_an_error_not_a_shift() -> None:
+    assert 'role="alert"' in rows_of(lambda: ("one", {"x": 1}, "three"))[-1][5]
+
+
+def test_closing_the_event_closes_the_stream() -> None:
+    ends = []
+
+    def fn() -> Iterator[Any]:
+        try:
+            for i in range(100):
+                yield str(i), SKIP
+        finally:
+            ends.append(i)
+
+    stream = handler(fn, FRAME)("en")
+    next(stream)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert ends == [0]
+
+
+def test_fixed_inputs_stand_in_for_the_fields() -> None:
+    frame = Frame("demo", outputs=1, fixed={1: "example"})
+    assert rows_of(lambda a, b: f"{a}-{b}", "x", "typed", frame=frame)[1][0] == "x-example"
+
+
+def test_quick_rows_are_merged_and_no_update_is_lost() -> None:
+    def rows() -> Iterator[Any]:
+        yield ["a", SKIP]
+        yield ["b", "kept"]
+        yield ["c", SKIP]
+
+    assert list(merged(rows(), seconds=10)) == [["a", SKIP], ["c", "kept"]]  # type: ignore[arg-type]
+    assert len(list(merged(rows(), seconds=0))) == 3  # type: ignore[arg-type]
+
+
+def test_progress_flushes_what_was_held_back() -> None:
+    def rows() -> Iterator[Any]:
+        yield ["a"]
+        yield ["b"]
+        yield Working("next")
+        yield ["c"]
+
+    assert list(merged(rows(), seconds=10)) == [["a"], ["b"], Working("next"), ["c"]]  # type: ignore[arg-type]
