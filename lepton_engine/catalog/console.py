@@ -42,9 +42,10 @@ def run(args: argparse.Namespace, store: Store | None = None,
     if args.action == "pull":
         return _pull(_wanted(args, models), store)
     if args.action == "verify":
-        return _verify([models.spec(a) for a in args.aliases]
-                       or [s for s in models if _touched(store, s)], store)
-    return _remove([models.spec(a) for a in args.aliases], store)
+        return _verify([models.resolve(a) for a in args.aliases]
+                       or [s for s in (*models, *store.strangers.all()) if _touched(store, s)],
+                       store)
+    return _remove([models.resolve(a) for a in args.aliases], store)
 
 
 def _wanted(args: argparse.Namespace, models: Catalogue) -> Sequence[ModelSpec]:
@@ -63,11 +64,12 @@ def table(models: Catalogue, store: Store) -> str:
     """The catalogue as text: alias, kind, size, licence, languages, in the store, digest."""
     head = ("alias", "kind", "size", "licence", "languages", "in the store", "digest by")
     rows = [head]
-    for spec in models:
+    for spec in (*models, *store.strangers.all()):
         languages = " ".join(spec.languages[:4])
         more = f" +{len(spec.languages) - 4}" if len(spec.languages) > 4 else ""
-        rows.append((spec.alias + ("" if spec.default else " *"), spec.kind,
-                     megabytes(spec.size), spec.licence, languages + more,
+        by_choice = spec.catalogued and not spec.default
+        rows.append((spec.alias + (" *" if by_choice else ""), spec.kind,
+                     megabytes(spec.size), spec.licence, languages + more or "not known",
                      "yes" if store.has(spec) else "no", spec.digest_by))
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
@@ -118,8 +120,9 @@ def _verify(specs: Sequence[ModelSpec], store: Store) -> int:
     for spec in specs:
         try:
             store.verify(spec)
+            stated = "as the catalogue states" if spec.catalogued else "as recorded when it came"
             print(f"{spec.alias}: {len(spec.files)} file{'s'[:len(spec.files) - 1]}, "
-                  f"{megabytes(spec.size)}, as the catalogue states.")
+                  f"{megabytes(spec.size)}, {stated}.")
         except LeptonError as error:
             print(f"{spec.alias}: {error} ({error.id})", file=sys.stderr)
             failed += 1

