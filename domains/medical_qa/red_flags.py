@@ -56,6 +56,7 @@ class RedFlagRules:
         self.order: tuple[str, ...] = tuple(settings["order"])
         self._traditional = dict(zip(table["traditional"]["from"], table["traditional"]["to"],
                                      strict=True))
+        self._spelling: Mapping[str, str] = table["spelling"]
         self._names: Mapping[str, Mapping[str, str]] = table["names"]
         self._texts: Mapping[str, Mapping[str, str]] = table["texts"]
         self._rules = tuple(
@@ -93,7 +94,7 @@ class RedFlagRules:
 
     def find(self, question: str) -> tuple[RedFlag, ...]:
         """The flags of a question, the gravest category first, then by place in the text."""
-        normal = normalise(question, self._traditional)
+        normal = normalise(question, self._traditional, self._spelling)
         places: dict[str, list[Place]] = {}
         for code in LANGUAGES:
             for name, found in self._live(normal.text, code).items():

@@ -14,6 +14,7 @@ _NOT_EN = (r"(?:no|not|without|never|nor|neither|cannot|(?:do|does|did|is|are|wa
            r"had|ca|wo|would|could|should|ai)nt)")
 _NOT_ZH = "不没无未"
 _SENTENCE_END = re.compile(r"\.(?!\d)|[!?;\n。！？；]")
+_WORD = re.compile(r"[a-z]+")
 _APOSTROPHES = "'’‘`´ʼ＇"
 
 
@@ -29,15 +30,16 @@ class Normal:
         return self.index[start], self.index[end - 1] + 1
 
 
-def normalise(text: str, traditional: Mapping[str, str]) -> Normal:
+def normalise(text: str, traditional: Mapping[str, str],
+              spelling: Mapping[str, str] | None = None) -> Normal:
     """Lower case, no apostrophes inside words, single spaces, half-width letters and
-    punctuation, simplified characters; with the way back to the typed places."""
+    punctuation, simplified characters, misspellings mended; with the way back to the typed
+    places."""
     out: list[str] = []
     index: list[int] = []
     for place, char in enumerate(text):
         if char in _APOSTROPHES:
-            inside = 0 < place < len(text) - 1 and text[place - 1].isalpha()
-            if inside and text[place + 1].isalpha():
+            if _joins(text, place):
                 continue
             char = " "
         if 0xFF01 <= ord(char) <= 0xFF5E and char not in "，！？；：（）":
@@ -49,7 +51,30 @@ def normalise(text: str, traditional: Mapping[str, str]) -> Normal:
         low = char.lower()
         out.append(traditional.get(char, low if len(low) == 1 else char))
         index.append(place)
-    return Normal("".join(out), tuple(index))
+    return _mended(Normal("".join(out), tuple(index)), spelling or {})
+
+
+def _joins(text: str, place: int) -> bool:
+    """Whether an apostrophe is dropped ("can't"); that of "dad's" parts the two words."""
+    before, after = text[place - 1:place] if place else "", text[place + 1:place + 3]
+    if not before.isalpha() or not after[:1].isalpha():
+        return False
+    return not (after[0] in "sS" and not after[1:].isalpha())
+
+
+def _mended(normal: Normal, spelling: Mapping[str, str]) -> Normal:
+    """Known misspellings replaced; each new character points into the word it stands for."""
+    text, index, last = "", [], 0
+    for match in _WORD.finditer(normal.text):
+        right = spelling.get(match.group())
+        if right is None:
+            continue
+        places = normal.index[match.start():match.end()]
+        text += normal.text[last:match.start()] + right
+        index += normal.index[last:match.start()]
+        index += [places[min(i, len(places) - 1)] for i in range(len(right) - 1)] + [places[-1]]
+        last = match.end()
+    return Normal(text + normal.text[last:], (*index, *normal.index[last:]))
 
 
 def expand(pattern: str, macros: Mapping[str, str], language: str) -> str:
@@ -62,7 +87,8 @@ def expand(pattern: str, macros: Mapping[str, str], language: str) -> str:
             return rf"(?:[^，。！？；,.!?;\s{_NOT_ZH}]{{0,{name}}}?)"
         return (rf"(?:[^\w.!?;\n]+(?:(?!{_NOT_EN}\b)\w+[^\w.!?;\n]+){{0,{name}}}?)")
 
-    return re.sub(r"<(\w+)>", piece, pattern).replace("~", "")
+    opened = re.sub(r"<(\w+)>", piece, pattern)
+    return re.sub(r"~\??s\b", "(?: s|s)", opened).replace("~", "")
 
 
 def compiled(patterns: Sequence[str], language: str) -> re.Pattern[str]:
