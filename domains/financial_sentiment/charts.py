@@ -37,7 +37,8 @@ def index_figure(payload: Payload, lang: str) -> go.Figure:
     if not shown:
         return empty_figure(SAY(lang, "figure.no_index"), lang, height=220)
     fig = go.Figure(go.Bar(
-        x=[e.mean for e in shown], y=[f"{e.ticker}  n={e.n}" for e in shown], orientation="h",
+        x=[e.mean for e in shown], orientation="h",
+        y=[f"{e.ticker}  {signed(e.mean)}  n={e.n}" for e in shown],
         marker={"color": [COLOURS[_sign(e.mean)] for e in shown]},
         error_x=_intervals(shown), customdata=[_hover(e, lang) for e in shown],
         hovertemplate="%{customdata}<extra></extra>"))
@@ -54,6 +55,8 @@ def time_figure(payload: Payload, lang: str) -> go.Figure:
     import plotly.graph_objects as go
 
     points = over_time(payload["rows"])
+    if not points:
+        return empty_figure(SAY(lang, "figure.no_time"), lang, height=120)
     fig = go.Figure()
     for place, ticker in enumerate(_lines(points)):
         own = [p for p in points if p.ticker == ticker]
@@ -89,7 +92,7 @@ def time_note(payload: Payload, lang: str) -> str:
     """What the lines of the second picture are."""
     tickers = {p.ticker for p in over_time(payload["rows"])}
     if not tickers:
-        return ""
+        return _note([SAY(lang, "figure.no_time_note")], lang)
     parts = [SAY(lang, "figure.time_note")]
     if len(tickers) > MOST_LINES:
         parts.append(SAY(lang, "figure.top", shown=MOST_LINES, all=len(tickers)))

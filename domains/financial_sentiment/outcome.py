@@ -37,9 +37,9 @@ class Row(Outcome):
 class SentimentOutcome(Outcome):
     """All rows in input order, and ``index``: ticker -> mean score of its labelled rows.
 
-    ``headlines`` of ``total`` are done; they differ only while a stream runs. ``notices``
-    are sentences about the input (columns that were not read, a sample), ``sample`` says
-    that the headlines are the bundled, invented ones.
+    ``headlines`` of ``total`` are done; they differ only while a stream runs. ``sample``
+    says that the headlines are the bundled, invented ones; ``ignored`` names the columns of
+    a file that were not read.
     """
 
     rows: tuple[Row, ...]
@@ -47,7 +47,7 @@ class SentimentOutcome(Outcome):
     headlines: int
     total: int
     sample: bool = False
-    notices: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

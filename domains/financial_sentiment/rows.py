@@ -116,6 +116,21 @@ def _reason(say: Texts, lang: str, names: int, language: str, label: Classificat
     return " ".join(parts)
 
 
+def summary(say: Texts, lang: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """What became of the headlines, in a sentence or three; ``rows`` as JSON."""
+    headlines = {row["number"]: row for row in rows}
+    refused = [row for row in headlines.values() if row["label"] is None]
+    foreign = sum(row["language"] != "en" for row in refused)
+    counted = say(lang, "reason.rows_one" if len(rows) == 1 else "reason.rows_many", n=len(rows))
+    parts = [say(lang, "reason.all_one" if len(headlines) == 1 else "reason.all", rows=counted,
+                 headlines=len(headlines), done=len(headlines) - len(refused))]
+    if foreign:
+        parts.append(say(lang, "reason.refused_language", n=foreign))
+    if len(refused) > foreign:
+        parts.append(say(lang, "reason.refused_threshold", n=len(refused) - foreign))
+    return ("" if lang == "zh" else " ").join(parts)
+
+
 def signed(value: float) -> str:
     """Three significant digits with a sign: "+0.812", "−0.4", "0"."""
     if value == 0:

@@ -13,12 +13,24 @@ from domains.financial_sentiment.explanation import explain
 from domains.financial_sentiment.headlines import Headline, Input
 from domains.financial_sentiment.index import means
 from domains.financial_sentiment.outcome import Explanation, Row, SentimentOutcome
-from domains.financial_sentiment.rows import ADAPTER, Card, rows_of
+from domains.financial_sentiment.rows import ADAPTER, Card, rows_of, summary
 from domains.financial_sentiment.tickers import TickerTable, mentions
 from domains.shared.texts import Texts
 from lepton_engine.language import detect, is_english
 from lepton_engine.results import Classification, Evidence, Stamp
 
+# The arguments of ``api`` for the recorded example of the page.
+RECORDED_INPUT = {"headlines": [
+    "Nvidia hits record high on booming data centre orders",
+    "Pfizer slides after heart drug fails in late-stage trial",
+    "Nvidia and Microsoft expand partnership on AI servers",
+    "$TSLA drops as rival price cuts squeeze margins",
+    "Exxon Mobil to keep capital spending unchanged next year",
+    "3M settles chemical case for less than feared, shares rebound",
+    "Nvidia slips as export rule concerns resurface",
+    "Gold holds near record as traders seek safety",
+    "苹果与英伟达股价同创新高",
+]}
 BATCH = 64
 REPLAY_STEP = 4
 REPLAY_PAUSE_S = 0.7
@@ -126,38 +138,16 @@ class FinancialSentiment:
         lang = "zh" if all(row.language == "zh" for row in rows) else "en"
         return SentimentOutcome(
             decision=Decision.ANSWERED if answered else Decision.ABSTAINED,
-            reason=summary(self._say, lang, rows, done), stamp=stamp, rows=tuple(rows),
+            reason=summary(self._say, lang, [vars(row) for row in rows]), stamp=stamp,
+            rows=tuple(rows),
             confidence=rows[0].confidence if len({row.number for row in rows}) == 1 else None,
             evidence=self._held_out(lang) if answered else (),
             index=means((row.ticker, row.score) for row in rows), headlines=done,
-            total=len(given.headlines), sample=given.sample,
-            notices=self._notices(given, lang))
+            total=len(given.headlines), sample=given.sample, ignored=given.ignored)
 
     def _held_out(self, lang: str) -> tuple[Evidence, ...]:
         """Why the labels may be believed: the head's score on held-out headlines."""
         return Card.of(self._engine.adapter_card(ADAPTER)).evidence(self._say, lang)
-
-    def _notices(self, given: Input, lang: str) -> tuple[str, ...]:
-        found = [self._say(lang, "notice.sample")] if given.sample else []
-        if given.ignored:
-            names = ", ".join(name[:40] for name in given.ignored[:10])
-            found.append(self._say(lang, "notice.ignored", names=names))
-        return tuple(found)
-
-
-def summary(say: Texts, lang: str, rows: Sequence[Row], done: int) -> str:
-    """What became of the headlines, in a sentence or three."""
-    by_number = {row.number: row for row in rows}
-    refused = [row for row in by_number.values() if row.decision is Decision.ABSTAINED]
-    foreign = sum(not is_english(row.language) for row in refused)
-    counted = say(lang, "reason.rows_one" if len(rows) == 1 else "reason.rows_many", n=len(rows))
-    parts = [say(lang, "reason.all_one" if done == 1 else "reason.all", headlines=done,
-                 rows=counted, done=len(by_number) - len(refused))]
-    if foreign:
-        parts.append(say(lang, "reason.refused_language", n=foreign))
-    if len(refused) > foreign:
-        parts.append(say(lang, "reason.refused_threshold", n=len(refused) - foreign))
-    return ("" if lang == "zh" else " ").join(parts)
 
 
 def summed(stamps: Sequence[Stamp], latency_ms: float) -> Stamp:

@@ -12,9 +12,12 @@ import gradio as gr
 from domains.financial_sentiment import charts, views
 from domains.financial_sentiment.headlines import Input, pasted, read_csv
 from domains.financial_sentiment.service import FinancialSentiment
+from domains.shared.markup import escape
 from domains.shared.page import Page
 from domains.shared.running import Working
-from domains.shared.tables import csv_file
+
+# Of views.COLUMNS; on a phone the first four are in sight, the rest is a swipe away.
+WIDTHS = ["46px", "47%", "68px", "78px", "115px", "180px", "110px"]
 
 
 @dataclass(frozen=True)
@@ -28,30 +31,29 @@ class Layout:
     replay: gr.Button
     rows: gr.Dataframe
     picked: gr.State
-    download: gr.DownloadButton
 
 
 def layout(page: Page) -> Layout:
-    """Input and rows on the left; pictures over the full width below."""
+    """Input on the left; rows and pictures over the full width below."""
     box = page.field("headlines", lines=4, max_length=None)
     run, stop = page.buttons("input.run")
     assert stop is not None
+    page.example_bar({"headlines": box})
     with gr.Row(elem_classes="lp-buttons"):
         upload = page.label(gr.UploadButton(file_types=[".csv"], type="binary", size="sm",
-                                            scale=0, min_width=140), label="input.upload")
-        replay = page.label(gr.Button(size="sm", scale=0, min_width=140), value="input.replay")
-    page.label(gr.HTML(elem_classes="lp-quiet", js_on_load=None),
-               value=lambda lang: page.texts(lang, "input.upload_hint"))
-    page.example_bar({"headlines": box})
-    with page.results():
+                                            scale=0, min_width=150), label="input.upload")
+        replay = page.label(gr.Button(size="sm", scale=0, min_width=190), value="input.replay")
+    page.label(gr.HTML(js_on_load=None), value=lambda lang:
+               f'<p class="lp-quiet">{escape(page.texts(lang, "input.upload_hint"))}</p>')
+    with page.below, page.results():
         page.shows(gr.HTML(js_on_load=None), views.summary_html)
-        rows = page.shows(_table(max_height=420), views.table)
+        rows = page.shows(_table(max_height=440, column_widths=WIDTHS), views.table)
         page.shows(gr.HTML(js_on_load=None), views.words_html)
-        download = page.label(gr.DownloadButton(size="sm", scale=0), label="button.download")
-    with page.below:
+        page.label(page.shows(gr.DownloadButton(size="sm", scale=0), views.table_file),
+                   label="button.download")
         _picture(page, charts.index_figure, charts.index_note, views.index_table, "index")
         _picture(page, charts.time_figure, charts.time_note, views.time_table, "time")
-    return Layout(box, run, stop, upload, replay, rows, gr.State(), download)
+    return Layout(box, run, stop, upload, replay, rows, gr.State())
 
 
 def _table(**options: Any) -> gr.Dataframe:
@@ -109,17 +111,8 @@ def wire(page: Page, layout: Layout, service: FinancialSentiment) -> None:
                                 show_progress="hidden", api_visibility="private",
                                 api_name=f"{page.slug}_picked")
     page.run(chosen.then, explained, [layout.picked, page.payload, page.lang], [page.payload])
-    layout.download.click(download, [page.payload], [layout.download], show_progress="hidden",
-                          api_visibility="private", api_name=f"{page.slug}_download")
 
 
 def picked_cells(event: gr.SelectData) -> list[Any]:
     """The cells of the selected row as they are shown, which sorting does not change."""
     return list(event.row_value)
-
-
-def download(payload: Mapping[str, Any] | None) -> str | None:
-    """A CSV file of all rows and columns."""
-    if not payload:
-        return None
-    return csv_file("financial_sentiment", views.csv_rows(payload), views.CSV_COLUMNS)

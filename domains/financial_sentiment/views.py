@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domains.financial_sentiment.index import entries, over_time
-from domains.financial_sentiment.rows import signed
+from domains.financial_sentiment.rows import signed, summary
 from domains.shared.figures import COLOURS
 from domains.shared.markup import escape, three
+from domains.shared.tables import csv_file
 from domains.shared.texts import Texts
 
 SAY = Texts("financial_sentiment")
 Payload = Mapping[str, Any]
-COLUMNS = ("number", "headline", "entity", "ticker", "label", "score", "confidence")
+# On a phone the first four are in sight.
+COLUMNS = ("number", "headline", "ticker", "score", "label", "entity", "confidence")
 CSV_COLUMNS = (
     "number", "headline", "entity", "ticker", "company", "label", "score", "confidence",
     "decision", "reason", "language", "published_at",
@@ -28,16 +30,19 @@ ICONS = {"positive": "▲", "negative": "▼", "neutral": "■", None: "–"}
 
 def summary_html(payload: Payload, lang: str) -> str:
     """One line: how far, what became of the headlines, and notices about the input."""
-    whole = payload.get("overview") or payload
-    parts = [escape(whole["reason"])]
+    parts = [summary(SAY, lang, payload["rows"])]
     if payload["headlines"] < payload["total"]:
-        parts.insert(0, escape(SAY(lang, "summary.partial", done=payload["headlines"],
-                                   total=payload["total"])))
-    badge = ""
+        parts.insert(0, SAY(lang, "summary.partial", done=payload["headlines"],
+                            total=payload["total"]))
+    badge, notices = "", []
     if payload["sample"]:
         badge = f'<span class="lp-badge lp-clarify">{escape(SAY(lang, "summary.sample"))}</span> '
-    notices = "".join(f'<p class="lp-quiet">{escape(text)}</p>' for text in payload["notices"])
-    return f'<div role="status"><p>{badge}{" ".join(parts)}</p>{notices}</div>'
+        notices.append(SAY(lang, "notice.sample"))
+    if payload["ignored"]:
+        names = ", ".join(name[:40] for name in payload["ignored"][:10])
+        notices.append(SAY(lang, "notice.ignored", names=names))
+    quiet = "".join(f'<p class="lp-quiet">{escape(text)}</p>' for text in notices)
+    return f'<div role="status"><p>{badge}{escape(" ".join(parts))}</p>{quiet}</div>'
 
 
 def table(payload: Payload, lang: str) -> dict[str, Any]:
@@ -49,15 +54,22 @@ def table(payload: Payload, lang: str) -> dict[str, Any]:
 def _cells(row: Payload, lang: str) -> list[Any]:
     word = SAY(lang, f"label.{row['label'] or 'none'}")
     score, confidence = row["score"], row["confidence"]
-    return [row["number"], row["headline"], row["entity"] or "–", row["ticker"] or "–",
-            f"{ICONS[row['label']]} {word}", "–" if score is None else signed(score),
-            three(confidence)]
+    shown = {**row, "label": f"{ICONS[row['label']]} {word}", "confidence": three(confidence),
+             "score": "–" if score is None else signed(score)}
+    return [shown[name] or "–" for name in COLUMNS]
 
 
 def csv_rows(payload: Payload) -> list[list[Any]]:
     """The rows for a download, in the order of ``CSV_COLUMNS``; numbers stay numbers."""
     return [[round(v, 6) if isinstance(v := row[name], float) else v for name in CSV_COLUMNS]
             for row in payload["rows"]]
+
+
+def table_file(payload: Payload, lang: str) -> str | None:
+    """A CSV file of all rows and columns; its path. None while headlines are still missing."""
+    if payload["headlines"] < payload["total"]:
+        return None
+    return csv_file("financial_sentiment", csv_rows(payload), CSV_COLUMNS)
 
 
 def index_table(payload: Payload, lang: str) -> dict[str, Any]:
@@ -74,11 +86,6 @@ def time_table(payload: Payload, lang: str) -> dict[str, Any]:
     return {"headers": [SAY(lang, f"column.{name}") for name in names],
             "data": [[p.time, p.ticker, p.n, signed(p.cumulative), signed(p.rolling), p.headline]
                      for p in over_time(payload["rows"])]}
-
-
-def has_times(payload: Payload) -> bool:
-    """Whether there is an index over time to draw."""
-    return any(row["published_at"] and row["ticker"] for row in payload["rows"])
 
 
 def words_html(payload: Payload, lang: str) -> str:
@@ -119,11 +126,12 @@ def _word(word: Payload, share: float) -> str:
 
 
 def row_of(payload: Payload | None, cells: Sequence[Any] | None) -> dict[str, Any] | None:
-    """The row that a table line shows: the cells begin with number, headline and entity."""
+    """The row that a line of the table shows, found by the number and the entity in it."""
     if not payload or not cells:
         return None
+    number, entity = (cells[COLUMNS.index(name)] for name in ("number", "entity"))
     for row in payload["rows"]:
-        if str(row["number"]) == str(cells[0]) and (row["entity"] or "–") == cells[2]:
+        if str(row["number"]) == str(number) and (row["entity"] or "–") == entity:
             return dict(row)
     return None
 
