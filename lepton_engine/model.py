@@ -65,7 +65,7 @@ class LeptonModel:
         spec = catalogue().resolve(name)
         place = Store(Settings.from_env()) if store is None else store
         if spec.kind == "decoder":
-            return cls._load_decoder(spec, place, choice, runtime)
+            return cls._load_decoder(spec, place, choice, runtime, progress)
         if spec.kind in ("spacy", "data"):
             raise InputError(f"{spec.alias} is no model that predicts. For its words use "
                              "Tokenizer.from_pretrained; for entities and data use the Engine.")
@@ -83,11 +83,16 @@ class LeptonModel:
 
     @classmethod
     def _load_decoder(cls, spec: ModelSpec, store: Any, choice: DeviceChoice,
-                      runtime: str | None) -> LeptonModel:
+                      runtime: str | None, progress: Report | None) -> LeptonModel:
+        from lepton_engine.catalog.progress import Progress, silent
         from lepton_engine.completing import Completer
         from lepton_engine.runtimes.decoders import load_decoder
 
-        decoder, tokenizer = load_decoder(spec, store, choice, runtime=runtime)
+        report = progress or silent
+        store.fetch(spec, report)
+        decoder, tokenizer = load_decoder(
+            spec, store, choice, runtime=runtime,
+            say=lambda stage: report(Progress("convert", 0, 0, stage)))
         return cls(spec, decoder, completer=Completer(decoder, tokenizer))
 
     # What it is
@@ -207,6 +212,12 @@ class LeptonModel:
     def close(self) -> None:
         """Free the weights; later calls are refused with a sentence."""
         self._runtime.close()
+
+    def __enter__(self) -> LeptonModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _texts(texts: object) -> list[str]:

@@ -25,6 +25,7 @@ SIGNATURE = "signature.json"
 #: arrays are copied; more would only hold memory.
 REQUESTS = 2
 _TYPES = {"bf16": ov.Type.bf16, "fp16": ov.Type.f16, "fp32": ov.Type.f32}
+_CLOSED = "The model was closed. Load it again."
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -85,7 +86,7 @@ class OpenVinoEncoder:
         self.vocabulary_size = self.signature.vocabulary_size
         weights = path.with_suffix(".bin") if path.suffix == ".xml" else path
         self.memory_bytes = weights.stat().st_size
-        self._requests: queue.LifoQueue[ov.InferRequest] = queue.LifoQueue()
+        self._requests: queue.LifoQueue[ov.InferRequest | None] = queue.LifoQueue()
         for _ in range(REQUESTS):
             self._requests.put(compiled.create_infer_request())
         self._open = True
@@ -93,6 +94,9 @@ class OpenVinoEncoder:
     @contextmanager
     def _request(self) -> Iterator[ov.InferRequest]:
         request = self._requests.get()
+        if request is None:
+            self._requests.put(None)  # for the next one who waits
+            raise RuntimeFailure(_CLOSED)
         try:
             yield request
         finally:
@@ -104,7 +108,7 @@ class OpenVinoEncoder:
             outputs: Sequence[str] | None = None) -> Mapping[str, np.ndarray]:
         """See ``EncoderRuntime.run``; ``outputs`` limits what is copied out."""
         if not self._open:
-            raise RuntimeFailure("The model was closed. Load it again.")
+            raise RuntimeFailure(_CLOSED)
         given = {"input_ids": input_ids, "attention_mask": attention_mask}
         if self.signature.type_ids:
             given["token_type_ids"] = (np.zeros_like(input_ids) if token_type_ids is None
@@ -126,3 +130,4 @@ class OpenVinoEncoder:
         self._open = False
         with self._requests.mutex:
             self._requests.queue.clear()
+        self._requests.put(None)

@@ -45,7 +45,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
                               for end in (_QUANTIZED, _ZERO, _SCALE))
         return (whole - zero) * scale
 
-    found = {name: np.asarray(op.get_data(), dtype=np.float32)
+    found = {name: np.array(op.get_data(), dtype=np.float32)
              for name, op in constants.items() if name.endswith((".bias", ".weight"))}
     found |= {base: restored(base) for name in constants if name.endswith(_QUANTIZED)
               and not (base := name.removesuffix(_QUANTIZED)).startswith("onnx::")}
@@ -73,8 +73,7 @@ def open_quantized_bert(path: Path, attention_heads: int) -> NamedOutputs:
     except (KeyError, ValueError, RuntimeError, IndexError) as error:
         raise ModelUnavailableError("The ONNX file is not a BERT with int8 weights "
                                     "that Lepton can read. Fetch the model again.") from error
-    state = {name: torch.from_numpy(np.ascontiguousarray(array))
-             for name, array in weights.items()}
+    state = {name: torch.from_numpy(array) for name, array in weights.items()}
     lacking = module.load_state_dict(state, strict=False)
     if lacking.missing_keys or lacking.unexpected_keys:
         raise ModelUnavailableError("The ONNX file lacks some of BERT's weights. "
