@@ -1,0 +1,24 @@
+"""Helpers of the tests of financial sentiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lepton_engine.results import Classification, ResultList
+from tests.fakes import FakeEngine
+
+
+class UnsureEngine(FakeEngine):
+    """The fake engine, whose head refuses the headlines it is told to."""
+
+    def __init__(self, unsure: Iterable[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.unsure = frozenset(unsure)
+
+    def classify(self, texts: Sequence[str], adapter: str) -> ResultList[Classification]:
+        found = super().classify(texts, adapter)
+        items = (replace(c, accepted=text not in self.unsure)
+                 for text, c in zip(texts, found, strict=True))
+        return ResultList(tuple(items), found.stamp)
