@@ -48,6 +48,7 @@ class Words:
     """The table of words; see the file."""
 
     ordinary: frozenset[str]
+    surnames: frozenset[str]
     symbols: frozenset[str]
     places: frozenset[str]
     not_names: frozenset[str]
@@ -64,9 +65,10 @@ class Words:
                for alias, sides in table["word"].items()}
         chinese = {alias: {side: tuple(w) for side, w in sides.items()}
                    for alias, sides in table["chinese"].items()}
-        return cls(frozenset(table["ordinary"]), frozenset(table["symbols"]),
-                   frozenset(table["places"]), frozenset(table["not_names"]),
-                   sets["company"], sets["other"], own, chinese)
+        return cls(frozenset(table["ordinary"]), frozenset(table["surnames"]),
+                   frozenset(table["symbols"]), frozenset(table["places"]),
+                   frozenset(table["not_names"]), sets["company"], sets["other"],
+                   own, chinese)
 
 
 def capitals_say_nothing(text: str) -> bool:
@@ -87,16 +89,24 @@ def is_company(
     ``named`` are spaCy's entities; ``known`` the places where other companies start.
     """
     around = Neighbours.of(text, start, end)
-    if _is_person(text, start, end, named):
+    if around.any(words.other) or _after_number(around):
         return False
-    if _company_context(words, around) or _listed_with_another(text, start, end, known):
+    begins, shouted = starts_sentence(text, start), capitals_say_nothing(text)
+    if _company_context(words, around, begins or not shouted):
         return True
-    if around.any(words.other) or _inside_other_name(text, start, end, named):
+    if _listed_with_another(text, start, end, known):
+        return True
+    if _after_article(words, around) or _inside_other_name(text, start, end, named):
         return False
     if around.after and around.after[0].startswith("-"):
         return around.after[0][1:] in words.company["compound"]
-    capital_counts = not starts_sentence(text, start) and not capitals_say_nothing(text)
-    return capital_counts or _spacy_says_so(start, end, named)
+    return not (begins or shouted) or _spacy_says_so(start, end, named)
+
+
+def is_person(text: str, start: int, end: int, named: Sequence[Entity]) -> bool:
+    """A surname, or a given name: spaCy's person has more to the name."""
+    return any(e.label == "PERSON" and e.start <= start and e.end >= end
+               and len(e.text.split()) > len(text[start:end].split()) for e in named)
 
 
 def is_other_thing(words: Words, text: str, start: int, end: int) -> bool:
@@ -117,12 +127,24 @@ def is_chinese_word(words: Words, text: str, start: int, end: int) -> bool:
             or text[:start].endswith(tuple(sides.get("before", ()))))
 
 
-def _company_context(words: Words, around: Neighbours) -> bool:
+def _company_context(words: Words, around: Neighbours, verbs_count: bool) -> bool:
+    """A company's noun after it, or, where a verb can follow a subject, a company's verb."""
     if not set(around.before).isdisjoint(words.company["before"]):
         return True
-    article = bool(around.before) and around.before[0] in words.other["before"]
-    says = words.company["nouns"] if article else words.company["after"] | words.company["nouns"]
-    return bool(around.after) and around.after[0] in says
+    if not around.after:
+        return False
+    if around.after[0] in words.company["nouns"]:
+        return True
+    return (verbs_count and not _after_article(words, around)
+            and around.after[0] in words.company["after"])
+
+
+def _after_article(words: Words, around: Neighbours) -> bool:
+    return bool(around.before) and around.before[0] in words.other["articles"]
+
+
+def _after_number(around: Neighbours) -> bool:
+    return bool(around.before) and around.before[0].isdigit()
 
 
 def _listed_with_another(text: str, start: int, end: int, known: Sequence[int]) -> bool:
@@ -130,11 +152,6 @@ def _listed_with_another(text: str, start: int, end: int, known: Sequence[int]) 
     return any(
         _AND.fullmatch(text[end:other]) is not None for other in known if other >= end
     ) or (bool(_AND.search(text[:start])) and any(other < start for other in known))
-
-
-def _is_person(text: str, start: int, end: int, named: Sequence[Entity]) -> bool:
-    """A surname: spaCy's person has a name before it."""
-    return any(e.label == "PERSON" and e.start < start and e.end >= end for e in named)
 
 
 def _inside_other_name(text: str, start: int, end: int, named: Sequence[Entity]) -> bool:

@@ -19,6 +19,7 @@ from domains.financial_sentiment.context import (
     is_chinese_word,
     is_company,
     is_other_thing,
+    is_person,
 )
 from lepton_engine.results import Entity
 
@@ -78,6 +79,9 @@ class TickerTable:
         doubtful: list[Mention] = []
         for mention in self._names(headline):
             if any(m.start < mention.end and mention.start < m.end for m in sure):
+                continue
+            if mention.text in self.words.surnames and is_person(
+                    headline, mention.start, mention.end, named):
                 continue
             (doubtful if self._is_ordinary(mention.text) else sure).append(mention)
         known = [m.start for m in sure]

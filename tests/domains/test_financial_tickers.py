@@ -43,7 +43,8 @@ def test_the_table_has_no_ticker_or_alias_twice() -> None:
 def test_the_words_name_aliases_and_tickers_that_exist() -> None:
     aliases = {a for row in rows() for a in row["aliases"].split("|")}
     words = TABLE.words
-    assert words.ordinary <= aliases
+    assert words.ordinary | words.surnames <= aliases
+    assert not words.ordinary & words.surnames
     assert set(words.word) <= aliases
     assert set(words.chinese) <= aliases
     assert words.symbols <= {row["ticker"] for row in rows()}
