@@ -14,7 +14,6 @@ from lepton_engine.errors import (
     InputError,
     LeptonError,
     ModelUnavailableError,
-    RuntimeFailure,
 )
 from lepton_engine.runtimes.base import RuntimeInfo
 from lepton_engine.runtimes.checkpoint import Checkpoint, Signature
@@ -85,8 +84,8 @@ def load_encoder(spec: ModelSpec, store: ConvertedStore, choice: DeviceChoice,
         if notes:
             loaded.info = loaded.info.with_note("; ".join(notes) + f", so {name} serves it")
         return loaded
-    raise RuntimeFailure(f"The model {spec.alias} cannot be loaded: {'; '.join(notes)}. "
-                         "Another model or another runtime may serve.")
+    raise ModelUnavailableError(f"The model {spec.alias} cannot be loaded: {'; '.join(notes)}. "
+                                "Another runtime or another model may serve.")
 
 
 def open_encoder(form: str, folder: Path, attention_heads: int = 0) -> EncoderModule:

@@ -123,6 +123,22 @@ def test_roles_that_a_person_types_are_text(tmp_path: Path, typed: str) -> None:
     assert vocabulary.encode([typed], spans=False)[0].ids == pieces.ids
 
 
+def test_a_decoders_text_gets_no_added_token_and_no_beginning(tmp_path: Path) -> None:
+    """Chat models add tokens that are not flagged special, such as Qwen's ``<tool_call>``, and
+    some a beginning; both belong to the template, not to a text."""
+    folder = tiny_decoder.build(tmp_path)
+    tokenizer = HubTokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens([AddedToken("<tool_call>", special=False, normalized=False)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    added = tokenizer.token_to_id("<tool_call>")
+    assert added in tokenizer.encode("a <tool_call>").ids
+    ids = HubVocabulary.from_folder(folder, bare=True).encode(["a <tool_call>"])[0].ids
+    assert added not in ids
+    assert ids[0] != 1
+
+
 def test_a_unigram_vocabulary_that_holds_its_own_separator_does_not_give_it_to_a_text() -> None:
     pieces = [("<s>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), ("a", -3.0), ("b", -3.0)]
     inner = HubTokenizer(models.Unigram(pieces, unk_id=2))

@@ -109,7 +109,8 @@ def test_the_multilingual_encoder_brings_languages_together() -> None:
     """0.75 for one meaning in English and Chinese and at most 0.15 for unlike ones were measured
     by others with the same weights before this network was written."""
     texts = ["reset my password", "我想重置我的密码。", "今天天气很好",
-             "J'ai perdu ma carte bancaire.", "I lost my bank card.", "银行卡丢了怎么办", "A film was shot in Paris."]
+             "J'ai perdu ma carte bancaire.", "I lost my bank card.", "银行卡丢了怎么办",
+             "A film was shot in Paris."]
     multilingual = model("use-multilingual")
     vectors = multilingual.embed(texts).vectors
     near = vectors @ vectors.T
