@@ -71,6 +71,15 @@ class Film:
         parts += [f"Cast: {', '.join(self.cast)}"] if self.cast else []
         return ". ".join(parts) + "."
 
+    @property
+    def summary(self) -> str:
+        """Year, genres, director and leading players as a sentence; no title, whose words
+        would make "Groundhog Day" near to "Night on Earth"."""
+        kind = ", ".join(self.genres).lower()
+        said = " ".join(part for part in ("A", str(self.year or ""), kind, "film") if part)
+        said += f" directed by {self.directors[0]}" if self.directors else ""
+        return said + (f", with {', '.join(self.leads[:4])}." if self.leads else ".")
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -187,7 +196,7 @@ def _film(title: str, intro: Introduction, row: Row | None, taken: Counter[str])
     return Film(
         id=slug if taken[slug] == 1 else f"{slug}-{taken[slug]}", title=title, year=year,
         directors=directors, cast=cast, leads=leads, introduction=intro.text,
-        genres=row.genres if row and row.genres else intro.genres,
+        genres=row.genres if row else intro.genres,
         table_id=row.id if row else "",
         aliases=tuple(dict.fromkeys((*aliases(intro.subject), *((row.title,) if row else ())))),
     )

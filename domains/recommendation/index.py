@@ -1,6 +1,6 @@
 """How near each film is to liked films and to a line of text.
 
-A film's vector is the mean of the vectors of its sentences and its facts line. The mean of
+A film's vector is the mean of the vectors of its telling sentences and its summary. The mean of
 all films is taken away ("centring", Suzuki et al. 2013, Centering Similarity Measures to
 Reduce Hubs), and a film that is near to everything is marked down by its mean similarity to
 its ten nearest (CSLS, Conneau et al. 2018, Word Translation Without Parallel Data), so that
@@ -10,6 +10,7 @@ no film is in everybody's list.
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -23,8 +24,11 @@ from domains.recommendation.words import Vocabulary
 NEIGHBOURS = 10  # of CSLS
 # What shared people and genres add to a cosine; chosen on the development set so that a
 # director's films come first among equals but do not fill the list.
-PEOPLE, GENRES = 0.20, 0.12
+PEOPLE, GENRES = 0.20, 0.25
 DIRECTOR, LEAD, OTHER_CAST = 1.0, 0.6, 0.15
+ANY_CAST = 0.3  # where nothing says who plays a leading part
+SUMMARY_ONLY = 0.4  # of the cosine where a liked film has no introduction: a summary says little
+SAMPLE = 20  # every so many passages stands for a line that a person might write
 # A query: the best sentence counts most; the share of its words and the whole film help.
 WORDS, WHOLE = 0.25, 0.30
 
@@ -37,7 +41,7 @@ class FilmIndex:
         self.passages = passages
         self.vectors = vectors
         self.number = {film.id: i for i, film in enumerate(self.films)}
-        self.whole = _unit(_means(vectors, passages.owner, len(self.films)))
+        self.whole = _unit(_means(vectors, passages, len(self.films)))
         self._told = np.array([bool(film.introduction) for film in self.films])
         self._mean = _mean(self.whole[self._told], self.whole)
         self._mean_facts = _mean(vectors[passages.place == FACTS], self.whole)
@@ -46,11 +50,12 @@ class FilmIndex:
         self.similar = self.centred @ self.centred.T
         self._hubness = _nearest_mean(self.similar)
         self._words = Vocabulary([f"{film.facts} {film.introduction}" for film in self.films])
+        self.commonness = self._commonness()
         self._rarity = _rarity(self.films)
         self._directed, self._played = _by_person(self.films)
 
     def outside(self, facts: np.ndarray) -> np.ndarray:
-        """The centred vector of a film that is not in the index, from its facts line's."""
+        """The centred vector of a film that is not in the index, from its summary's."""
         vector: np.ndarray = _unit((facts - self._mean_facts)[None])[0]
         return vector
 
@@ -66,6 +71,7 @@ class FilmIndex:
 
     def _near(self, film: Film, vector: np.ndarray) -> np.ndarray:
         content = self.centred @ vector - self._hubness / 2
+        content = content if film.introduction else content * SUMMARY_ONLY
         genres = np.array([self.genres(film, other) for other in self.films])
         return np.asarray(content + PEOPLE * self.people(film) + GENRES * genres,
                           dtype=np.float32)
@@ -76,9 +82,10 @@ class FilmIndex:
         for other in {i for name in film.directors for i in self._directed[fold(name)]}:
             value[other] += DIRECTOR
         leads = {fold(name) for name in film.leads}
+        rest = OTHER_CAST if leads else ANY_CAST
         for name in {fold(name) for name in film.cast}:
             for other, leading in self._played[name].items():
-                value[other] += LEAD if leading or name in leads else OTHER_CAST
+                value[other] += LEAD if leading or name in leads else rest
         return np.minimum(value, 1.0)
 
     def genres(self, one: Film, other: Film) -> float:
@@ -93,6 +100,20 @@ class FilmIndex:
         return np.asarray(best + WORDS * self._words.shares(query)
                           + WHOLE * (self.whole @ vector), dtype=np.float32)
 
+    def _commonness(self) -> np.ndarray:
+        """How near each film's best passage is to any passage of others, from the mean film.
+
+        Short titles that are exclamations are near to every greeting; a line's certainty is
+        judged with half of this taken away.
+        """
+        sample = np.arange(0, len(self.vectors), SAMPLE)
+        near = np.stack([self.best(self.vectors @ self.vectors[row]) for row in sample])
+        near[np.arange(len(sample)), self.passages.owner[sample]] = np.nan
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a film alone has no others
+            mean = np.nan_to_num(np.nanmean(near, axis=0))
+        return np.asarray(mean - mean.mean(), dtype=np.float32)
+
     def best(self, by_passage: np.ndarray) -> np.ndarray:
         """The highest value of each film's passages."""
         highest = np.full(len(self.films), -1.0, dtype=np.float32)
@@ -101,12 +122,28 @@ class FilmIndex:
 
     def nearest_place(self, number: int, vector: np.ndarray) -> tuple[int, float]:
         """The place (a sentence or ``FACTS``) of a film that is nearest, and its cosine."""
-        rows = np.flatnonzero(self.passages.owner == number)
-        told = rows[self.passages.place[rows] != FACTS]
-        rows = told if len(told) else rows
+        rows = self.rows(number)
         near = self.vectors[rows] @ vector
         top = int(np.argmax(near))
         return int(self.passages.place[rows[top]]), float(near[top])
+
+    def nearest_pair(self, number: int, other: int) -> tuple[int, int, float]:
+        """The places of the nearest sentences of two films' stories, and their cosine."""
+        rows, columns = self.rows(number, story=True), self.rows(other, story=True)
+        near = self.vectors[rows] @ self.vectors[columns].T
+        i, j = np.unravel_index(int(np.argmax(near)), near.shape)
+        place = self.passages.place
+        return int(place[rows[i]]), int(place[columns[j]]), float(near[i, j])
+
+    def rows(self, number: int, *, story: bool = False) -> np.ndarray:
+        """A film's sentences among the passages (with ``story`` without its first one, which
+        says what kind of film it is); its summary where there are none."""
+        rows = np.flatnonzero(self.passages.owner == number)
+        for least in ((1, 0) if story else (0,)):
+            told = rows[self.passages.place[rows] >= least]
+            if len(told):
+                return told
+        return rows
 
 
 def shared(some: Sequence[str], others: Sequence[str]) -> list[str]:
@@ -130,11 +167,11 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.where(length > 1e-9, length, 1.0), dtype=np.float32)
 
 
-def _means(vectors: np.ndarray, owner: np.ndarray, count: int) -> np.ndarray:
+def _means(vectors: np.ndarray, passages: Passages, count: int) -> np.ndarray:
+    """Each film's weighted mean, up to its length."""
     sums = np.zeros((count, vectors.shape[1]), dtype=np.float64)
-    np.add.at(sums, owner, vectors)
-    means: np.ndarray = sums / np.maximum(np.bincount(owner, minlength=count), 1)[:, None]
-    return means
+    np.add.at(sums, passages.owner, vectors * passages.weight[:, None])
+    return sums
 
 
 def _mean(rows: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -27,11 +27,13 @@ _OTHER = (
     r"|in|about|film (?:director|monster|movement|maker|festival|series)"
 )
 _MAKER = r"(?:[A-Z][\w.'’-]+ ){1,4}"
+_LEAD = rf"(?:an?|the|one of the|director|filmmaker|{_MAKER}?[A-Z][\w.-]+['’]s?|\d{{4}})"
 _IS_A = re.compile(
-    rf"\b(?:is|was|are) (?:(?:an?|the|one of the|director|filmmaker|{_MAKER}?[A-Z][\w.-]+['’]s?|\d{{4}})"
-    rf"\s+)+((?:(?!\b(?:{_OTHER})\b)(?:[^.;:]|Bros\.)){{0,110}}?\b{_NOUN})\b(?! (?:director|maker|festival|monster|movement|series))"
+    rf"\b(?:is|was|are) (?:{_LEAD}\s+)+"
+    rf"((?:(?!\b(?:{_OTHER})\b)(?:[^.;:]|Bros\.)){{0,110}}?\b{_NOUN})\b"
+    r"(?! (?:director|maker|festival|monster|movement|series))"
 )
-_MADE = re.compile(r"\b(?:films?|movies?|documentary|featurette|directed|starring|biopic|Franscope)")
+_MADE = re.compile(r"\b(?:films?|movies?|documentary|featurette|directed|starring|biopic)")
 _YEAR = re.compile(r"\b(18[89]\d|19\d\d|20[01]\d)\b")
 _RELEASED = re.compile(
     r"\b(?:released|premiered|filmed|made|shot|completed|debuted)\b[^.]{0,60}?\b"
@@ -70,6 +72,9 @@ _GENRES: tuple[tuple[str, str], ...] = (
 )
 
 
+_SPELLINGS = str.maketrans({"½": " 1/2", "&": " and ", "ı": "i"})
+
+
 @dataclass(frozen=True)
 class Introduction:
     """What a text says about its film. ``own`` is False when it is about something else.
@@ -88,7 +93,7 @@ class Introduction:
 
 def fold(text: str) -> str:
     """Words of ``text`` without case, accents and punctuation: how titles are compared."""
-    plain = unicodedata.normalize("NFKD", text.replace("½", " 1/2").replace("&", " and ").replace("ı", "i"))
+    plain = unicodedata.normalize("NFKD", text.translate(_SPELLINGS))
     plain = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
     return " ".join(re.findall(r"\w+", re.sub(r"['’`]", "", plain)))
 

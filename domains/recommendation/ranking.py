@@ -3,11 +3,11 @@
 Maximal marginal relevance (Carbonell and Goldstein 1998, The Use of MMR, Diversity-Based
 Reranking) takes the next film by ``(1 - d) * relevance - d * similarity to those taken``. A
 higher ``d`` usually makes the list less alike, but not always: greedy choices can end in a
-worse corner. Here ``d`` is 0.9 times the root of the diversity asked for (so that the middle of
-the scale makes a difference one can see), and the lists for 0, 0.05, ... 1 are computed in order, and a step that
-would make the list more alike keeps the list of the step before; so more diversity never
+worse corner. So the lists for the diversities 0, 0.05, ... 1 are computed in order, and a step
+that would make the list more alike keeps the list of the step before: more diversity never
 raises the list's mean pairwise similarity. Where even the last step lowers nothing, the one
-exchange of films that lowers it most is made.
+exchange of films that lowers it most is made. ``d`` is 0.9 times the root of the diversity,
+so that the middle of the scale makes a difference that can be seen.
 """
 
 from __future__ import annotations

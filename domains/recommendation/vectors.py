@@ -12,39 +12,38 @@ from typing import Any
 import numpy as np
 
 from domains.recommendation.films import Film
+from domains.recommendation.story import telling
 from lepton_engine.catalog import catalogue
 from lepton_engine.errors import LeptonError
 from lepton_engine.results import Stamp
-from lepton_engine.sentences import split
 
 PIECE = 192  # texts embedded at a time, so that progress can be told and others get a turn
-SENTENCES = 12  # of an introduction; later ones are about sales, prizes and lists
-FACTS_CHARACTERS = 600
-FACTS = -1  # the place of a film's facts line, which is no sentence of its introduction
+FACTS = -1  # the place of a film's summary, which is no sentence of its introduction
+STORY_WEIGHT = 2.0  # in a film's mean; its summary and first sentence weigh 1
 
 
 @dataclass(frozen=True)
 class Passages:
-    """``texts[i]`` belongs to film ``owner[i]``; ``place[i]`` is its sentence, or ``FACTS``."""
+    """``texts[i]`` belongs to film ``owner[i]`` and has ``weight[i]`` in its mean.
+
+    ``place[i]`` is its number among the film's telling sentences, or ``FACTS``.
+    """
 
     texts: tuple[str, ...]
     owner: np.ndarray
     place: np.ndarray
+    weight: np.ndarray
 
 
 def passages_of(films: Sequence[Film]) -> Passages:
-    """Each film's facts as one line, then the first sentences of its introduction."""
+    """Each film's summary, then the telling sentences of its introduction."""
     rows = []
     for number, film in enumerate(films):
-        rows.append((film.facts[:FACTS_CHARACTERS], number, FACTS))
-        rows += [(span.text, number, place) for place, span in enumerate(sentences(film))]
-    return Passages(tuple(row[0] for row in rows), np.array([row[1] for row in rows]),
-                    np.array([row[2] for row in rows]))
-
-
-def sentences(film: Film) -> list[Any]:
-    """The spans of the sentences that stand for a film, at most ``SENTENCES``."""
-    return list(split(film.introduction)[:SENTENCES]) if film.introduction else []
+        rows.append((film.summary, number, FACTS))
+        rows += [(span.text, number, place) for place, span in enumerate(telling(film))]
+    place = np.array([row[2] for row in rows])
+    return Passages(tuple(row[0] for row in rows), np.array([row[1] for row in rows]), place,
+                    np.where(place > 0, STORY_WEIGHT, 1.0))
 
 
 class TextVectors:
@@ -105,7 +104,7 @@ class TextVectors:
         try:
             vectors = self._keep("", _absent)
             said = self._keep("-stamp", _absent)
-        except _Absent:
+        except _AbsentError:
             return False
         if vectors is None or said is None or vectors.shape[:1] != (len(self._texts),):
             return False
@@ -127,12 +126,12 @@ class TextVectors:
         return f"film-{self.model}-{texts[:16]}-{weights[:16]}"
 
 
-class _Absent(Exception):
+class _AbsentError(Exception):
     """Raised in place of building, to learn whether an array is in the store."""
 
 
 def _absent() -> np.ndarray:
-    raise _Absent
+    raise _AbsentError
 
 
 def _without_time(stamp: Stamp) -> Stamp:

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 # Words that tell no film from another.
-_COMMON = frozenset(
-    "a an and are as at be but by can do does for from had has have he her his how i if in into is "
-    "it its like me my not of on one or our she so some something than that the their them then "
-    "there they this to too was we were what when where which who why will with would you your "
-    "about film films movie movies want watch see story stories please any".split()
-)
+_COMMON = frozenset(re.findall(r"\w+", """
+    a an and are as at be but by can do does for from had has have he her his how i if in into is
+    it its like me my not of on one or our she so some something than that the their them then
+    there they this to too was we were what when where which who why will with would you your
+    about film films movie movies want watch see story stories please any"""))
 _ENDINGS = ("ies", "ing", "ers", "er", "ed", "es", "s", "e")
 
 
