@@ -34,11 +34,9 @@ class Card:
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> Card:
-        threshold = card.get("threshold") or {}
-        accuracy = (card.get("scores") or {}).get("accuracy") or {}
-        n = accuracy.get("n") or threshold.get("n")
-        return cls(str(card.get("name") or ADAPTER), threshold.get("coverage"),
-                   threshold.get("error"), n, accuracy)
+        at, scores = card.get("at_threshold") or {}, card.get("scores") or {}
+        return cls(str(card.get("name") or ADAPTER), at.get("coverage"), at.get("error"),
+                   at.get("n") or scores.get("n"), scores.get("accuracy") or {})
 
     def threshold_sentence(self, say: Texts, lang: str) -> str:
         if self.coverage is None or self.error is None:

@@ -9,6 +9,12 @@ from typing import Any
 from lepton_engine.results import Classification, ResultList
 from tests.fakes import FakeEngine
 
+CARD = {
+    "name": "finance-sentiment", "threshold": 0.5,
+    "at_threshold": {"n": 1431, "coverage": 0.95, "error": 0.04},
+    "scores": {"n": 1431, "accuracy": {"value": 0.9, "low": 0.88, "high": 0.92}},
+}
+
 
 class UnsureEngine(FakeEngine):
     """The fake engine, whose head refuses the headlines it is told to."""
@@ -22,3 +28,6 @@ class UnsureEngine(FakeEngine):
         items = (replace(c, accepted=text not in self.unsure)
                  for text, c in zip(texts, found, strict=True))
         return ResultList(tuple(items), found.stamp)
+
+    def adapter_card(self, name: str) -> dict[str, Any]:
+        return {**super().adapter_card(name), **CARD}

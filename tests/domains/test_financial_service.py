@@ -96,8 +96,10 @@ def test_below_the_threshold_the_cards_error_is_quoted() -> None:
     assert refused.decision is Decision.ABSTAINED
     assert (refused.label, refused.score) == (None, None)
     assert refused.confidence == pytest.approx(0.9)
-    assert "95.0 %" in refused.reason
+    assert "95.0 % of 1,431 held-out headlines" in refused.reason
     assert "4.00 %" in refused.reason
+    assert outcome.evidence[0].quote == (
+        "Accuracy 0.900 (0.880 to 0.920) on 1,431 held-out headlines.")
     assert labelled.decision is outcome.decision is Decision.ANSWERED
     assert outcome.index == pytest.approx({"BA": labelled.score})
     assert "1 below the model's threshold" in outcome.reason
