@@ -122,28 +122,29 @@ class FilmIndex:
 
     def nearest_place(self, number: int, vector: np.ndarray) -> tuple[int, float]:
         """The place (a sentence or ``FACTS``) of a film that is nearest, and its cosine."""
-        rows = self.rows(number)
+        rows = np.flatnonzero(self.passages.owner == number)
+        told = rows[self.passages.place[rows] != FACTS]
+        rows = told if len(told) else rows
         near = self.vectors[rows] @ vector
         top = int(np.argmax(near))
         return int(self.passages.place[rows[top]]), float(near[top])
 
-    def nearest_pair(self, number: int, other: int) -> tuple[int, int, float]:
-        """The places of the nearest sentences of two films' stories, and their cosine."""
-        rows, columns = self.rows(number, story=True), self.rows(other, story=True)
+    def nearest_pair(self, number: int, other: int) -> tuple[int, int, float] | None:
+        """The places of the nearest sentences of two films' stories, and their cosine.
+
+        None where the introduction of one of them tells no story.
+        """
+        rows, columns = self._story(number), self._story(other)
+        if not len(rows) or not len(columns):
+            return None
         near = self.vectors[rows] @ self.vectors[columns].T
         i, j = np.unravel_index(int(np.argmax(near)), near.shape)
         place = self.passages.place
         return int(place[rows[i]]), int(place[columns[j]]), float(near[i, j])
 
-    def rows(self, number: int, *, story: bool = False) -> np.ndarray:
-        """A film's sentences among the passages (with ``story`` without its first one, which
-        says what kind of film it is); its summary where there are none."""
-        rows = np.flatnonzero(self.passages.owner == number)
-        for least in ((1, 0) if story else (0,)):
-            told = rows[self.passages.place[rows] >= least]
-            if len(told):
-                return told
-        return rows
+    def _story(self, number: int) -> np.ndarray:
+        mine = self.passages.owner == number
+        return np.flatnonzero(mine & (self.passages.weight > 1))
 
 
 def shared(some: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -120,24 +120,25 @@ def _near_story(film: Film, number: int, liked: Sequence[Wish]) -> Found:
     """The sentence of the film's story nearest to one of a liked film's, and that one."""
     best: Found | None = None
     for wish in liked:
-        assert wish.film is not None
-        other = wish.index.number.get(wish.film.id)
-        place, there, score = (wish.index.nearest_pair(number, other) if other is not None
-                               else (*wish.index.nearest_place(number, wish.vector)[:1], FACTS,
-                                     wish.index.nearest_place(number, wish.vector)[1]))
-        if best is not None and best[3].score >= _share(score):
+        if not film.introduction or not wish.film or not wish.film.introduction:
             continue
-        if place == FACTS:
-            best = ("facts", wish.label, (), _row(film, film.facts, score))
-        elif there == FACTS:
-            best = ("sentence", wish.label, (telling(film)[place].text,),
-                    _sentence(film, place, score))
-        else:
-            best = ("pair", wish.label,
-                    (telling(film)[place].text, telling(wish.film)[there].text),
-                    _sentence(film, place, score))
-    assert best is not None
-    return best
+        pair = wish.index.nearest_pair(number, wish.index.number[wish.film.id])
+        if pair is None:
+            continue
+        place, there, score = pair
+        if best is None or best[3].score < _share(score):
+            said = (telling(film)[place].text, telling(wish.film)[there].text)
+            best = ("pair", wish.label, said, _sentence(film, place, score))
+    return best or _alike_facts(film, number, liked)
+
+
+def _alike_facts(film: Film, number: int, liked: Sequence[Wish]) -> Found:
+    """Year, genres and people of both come near, where an introduction is missing."""
+    near = [(float(wish.index.whole[number] @ wish.vector), wish.label) for wish in liked]
+    score, label = max(near)
+    if film.table_id:
+        return ("facts", label, (), _row(film, film.facts, score))
+    return ("facts", label, (), _sentence(film, 0, score))
 
 
 def _weaker(film: Film, liked: Sequence[Wish]) -> list[Found]:

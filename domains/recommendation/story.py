@@ -33,10 +33,31 @@ _TRADE = re.compile(
     | music\ by | edited\ by | produc(?:ed|er|ers|tion) | studios? | directed\ by | directorial
     | sequels? | prequels? | remake | remade | trilogy | installment | franchise | starring
     | co-stars | debut | first\ (?:feature|film) | (?:last|final)\ film | career
-    | title\ (?:refers|is|comes) | originally\ (?:titled|intended)
+    | title\ (?:refers|is|comes) | originally\ (?:titled|intended) | screenplay | script\w*
+    | credits? | adapt\w* | based\ (?:up)?on | novel(?:la)? | book | co-?wr\w+ | writers? | drafts? | stars
+    | roles? | genre | admissions | project | directors? | editing | dedicated | compared | movie
     )\b""",
     re.VERBOSE | re.IGNORECASE,
 )
+# A sentence that tells a story does so whatever else it says.
+_STORY = re.compile(
+    r"""\b(?:
+    (?:tells?|telling)\ (?:the|a|of) | story\ of | follows | (?:revolv|cent(?:er|r)|focus)es
+    | cent(?:er|re)s?\ (?:on|around) | depict\w* | chronicles | concerns | portray\w*
+    | set\ (?:in|during|against|on|at) | plot | explores? | protagonists?
+    | (?:is|are|film)\ about | (?:plays?|stars?)(?:\ \S+){0,4}\ as\ (?:an?|the) | named
+    )\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def tells_story(text: str) -> bool:
+    """Whether a sentence says in so many words that it tells the story."""
+    return bool(_STORY.search(text)) and not _is_list(text)
+
+
+def _tells(text: str) -> bool:
+    return tells_story(text) or not (_TRADE.search(text) or _is_list(text))
 
 
 def _is_list(text: str) -> bool:
@@ -54,5 +75,5 @@ def telling(film: Film) -> list[Span]:
     if not film.introduction:
         return []
     first, *rest = split(film.introduction)
-    story = [span for span in rest if not _TRADE.search(span.text) and not _is_list(span.text)]
+    story = [span for span in rest if _tells(span.text)]
     return [first, *(story or rest[:WITHOUT_STORY])][:MOST]

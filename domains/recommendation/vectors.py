@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from domains.recommendation.films import Film
-from domains.recommendation.story import telling
+from domains.recommendation.story import tells_story, telling
 from lepton_engine.catalog import catalogue
 from lepton_engine.errors import LeptonError
 from lepton_engine.results import Stamp
 
 PIECE = 192  # texts embedded at a time, so that progress can be told and others get a turn
 FACTS = -1  # the place of a film's summary, which is no sentence of its introduction
-STORY_WEIGHT = 2.0  # in a film's mean; its summary and first sentence weigh 1
+STORY_WEIGHT = 2.0  # of a sentence of the story in a film's mean; everything else weighs 1
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ def passages_of(films: Sequence[Film]) -> Passages:
         rows.append((film.summary, number, FACTS))
         rows += [(span.text, number, place) for place, span in enumerate(telling(film))]
     place = np.array([row[2] for row in rows])
+    story = np.array([row[2] > 0 and tells_story(row[0]) for row in rows])
     return Passages(tuple(row[0] for row in rows), np.array([row[1] for row in rows]), place,
-                    np.where(place > 0, STORY_WEIGHT, 1.0))
+                    np.where(story, STORY_WEIGHT, 1.0))
 
 
 class TextVectors:
