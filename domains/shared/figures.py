@@ -35,7 +35,8 @@ def template() -> go.layout.Template:
     import plotly.graph_objects as go
 
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID, "tickcolor": GRID,
-            "automargin": True, "ticklabelstandoff": 8, "title": {"standoff": 12}, "hoverformat": ".3~g"}
+            "automargin": True, "ticklabelstandoff": 8, "title": {"standoff": 12},
+            "hoverformat": ".3~g"}
     return go.layout.Template(layout={
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 13, "color": TEXT}, "colorway": list(SERIES),

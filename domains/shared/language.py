@@ -14,6 +14,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from domains.shared.running import SKIP, View
+from domains.shared.why import why_html
 
 Property = Callable[[str], Any]
 
@@ -60,5 +61,6 @@ class LanguageRegistry:
             gr.update(**{name: text(lang) for name, text in properties.items()})
             for properties in self.labels.values()]
         for _, view, payload in self.views:
-            rows.append(view(values[payload], lang) if values[payload] else SKIP)
+            shown = values[payload] or view is why_html  # the panel has words for nothing yet
+            rows.append(gr.update(value=view(values[payload], lang)) if shown else SKIP)
         return rows

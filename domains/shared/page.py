@@ -69,6 +69,7 @@ class Page:
         self._chips: list[tuple[gr.Button, Mapping[str, Any]]] = []
         self._fields: Mapping[str, Component] = {}
         self._views: list[tuple[Block, View]] = []
+        self._stops: dict[gr.Button, tuple[gr.Button | None, list[Any]]] = {}
         self._events = 0
         self._old = gr.Row(visible=False, render=False, elem_classes="lp-recorded-row")
         self._rerun = gr.Button(render=False, size="sm", scale=0, min_width=0,
@@ -173,6 +174,8 @@ class Page:
         self.registry.view(component, view, self.payload)
         if self.recorded:
             assign(component, value=view(self.recorded["payload"], "en"))
+        elif view is not why_html:  # nothing to see until the first answer
+            assign(component, visible=False)
         return component
 
     @contextmanager
@@ -215,7 +218,7 @@ class Page:
                 events.append(self._event(filled.then, fn, inputs, outputs, targets, button, stop,
                                           self._fixed(values, inputs)))
         if stop is not None:
-            self._wire_stop(stop, button, events)
+            self._stops.setdefault(stop, (button, []))[1].extend(events)
         return events
 
     def _targets(self, outputs: Sequence[Block], button: gr.Button | None,
@@ -231,10 +234,16 @@ class Page:
         places = [i for i, block in enumerate(outputs) if block is self.payload]
         frame = Frame(self.slug, len(outputs), places[0] if places else None,
                       tuple(view for _, view in self._views), button is not None,
-                      stop is not None, fixed or {})
+                      stop is not None, fixed or {}, frozenset(
+                          i for i, block in enumerate(outputs) if isinstance(block, gr.Textbox)))
         return trigger(handler(fn, frame), [*inputs, self.lang], targets,
                        api_name=self._name(), api_visibility="private", show_progress="hidden",
                        concurrency_limit=CONCURRENCY, concurrency_id=self.slug)
+
+    def finish(self) -> None:
+        """Wire each Stop button once for all events that it ends (``build_tab`` calls it)."""
+        for stop, (button, events) in self._stops.items():
+            self._wire_stop(stop, button, events)
 
     def _wire_stop(self, stop: gr.Button, button: gr.Button | None, events: list[Any]) -> None:
         def stopped(lang: str) -> list[Any]:

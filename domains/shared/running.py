@@ -40,7 +40,9 @@ class Frame:
 
     The outputs of the event are, in this order: ``outputs`` values of the function, one per
     view, the tab's body and the row of the recorded example, the status line, the buttons.
-    ``payload_at`` is the place of the payload among the function's outputs, or None.
+    ``payload_at`` is the place of the payload among the function's outputs, or None;
+    ``typed`` are the places of text boxes, in which the person may go on typing; ``fixed``
+    are the inputs of an example by place.
     """
 
     slug: str
@@ -50,6 +52,7 @@ class Frame:
     has_button: bool = False
     has_stop: bool = False
     fixed: Mapping[int, Any] = field(default_factory=dict)
+    typed: frozenset[int] = frozenset()
 
     def row(self, values: Sequence[Any] | None, lang: str, status: Any = SKIP,
             busy: bool | None = None) -> list[Any]:
@@ -57,7 +60,7 @@ class Frame:
         row = list(values) if values is not None else [SKIP] * self.outputs
         payload = row[self.payload_at] if self.payload_at is not None else None
         fresh = isinstance(payload, dict) and not skipped(payload)
-        row += [view(payload or {}, lang) if fresh else SKIP for view in self.views]
+        row += [drawn(view, payload, lang) if fresh else SKIP for view in self.views]
         row += [gr.update(elem_classes=["lp-tab"]), gr.update(visible=False)] if fresh else [
             SKIP, SKIP]
         row.append(status)
@@ -66,6 +69,28 @@ class Frame:
         if self.has_stop:
             row.append(SKIP if busy is None else gr.update(interactive=busy))
         return row
+
+
+    def end(self, last: Sequence[Any], lang: str, status: str) -> list[Any]:
+        """The closing row. It repeats what the stream showed: Gradio 6.31 forgets a value
+        that was followed by a skip where the component is not on screen (a closed accordion,
+        another tab). What a person may be typing meanwhile is left alone.
+        """
+        closing_row = self.row(None, lang, status, busy=False)
+        kept = [SKIP if i in self.typed else value for i, value in enumerate(last)]
+        return overlaid(kept, closing_row)
+
+
+def drawn(view: View, payload: Any, lang: str) -> Any:
+    """A view's value as an update that also brings the component into sight."""
+    return gr.update(value=view(payload, lang), visible=True)
+
+
+def overlaid(old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
+    """``new`` with what it skips taken from ``old`` (which may be empty)."""
+    if not old:
+        return list(new)
+    return [before if skipped(now) else now for before, now in zip(old, new, strict=True)]
 
 
 def skipped(value: Any) -> bool:
@@ -80,18 +105,21 @@ def handler(fn: Callable[..., Any], frame: Frame) -> Callable[..., Iterator[list
         *given, lang = inputs
         given = [frame.fixed.get(i, value) for i, value in enumerate(given)]
         yield frame.row(None, lang, status_html(lang, Working("")), busy=True)
+        last: list[Any] = []
         try:
             with closing(merged(steps(fn, given, frame.outputs))) as rows:
                 for step in rows:
                     if isinstance(step, Working):
                         yield frame.row(None, lang, status_html(lang, step))
                     else:
-                        yield frame.row(step, lang)
+                        row = frame.row(step, lang)
+                        last = overlaid(last, row)
+                        yield row
         except Exception as error:  # every failure becomes a sentence under the input
             text = failure_of(error, f"tab {frame.slug}", lang).text(lang)
-            yield frame.row(None, lang, notice_html(text, "error"), busy=False)
+            yield frame.end(last, lang, notice_html(text, "error"))
             return
-        yield frame.row(None, lang, "", busy=False)
+        yield frame.end(last, lang, "")
 
     return handle
 
@@ -132,8 +160,7 @@ def merged(rows: Generator[Any, None, None],
                     waiting = None
                 yield row
                 continue
-            waiting = row if waiting is None else [
-                old if skipped(new) else new for old, new in zip(waiting, row, strict=True)]
+            waiting = overlaid(waiting or [], row)
             if time.monotonic() - last >= seconds:
                 yield waiting
                 waiting, last = None, time.monotonic()

@@ -63,6 +63,7 @@ def _fill(domain: Domain, service: Any, lang: gr.State, registry: LanguageRegist
     with left:
         layout = ui.layout(page)
     ui.wire(page, layout, service)
+    page.finish()
     expose(domain.slug, service.api, max_characters=getattr(service, "max_characters", 4000))
 
 

@@ -32,7 +32,8 @@ def test_an_id_continues_its_conversation_and_no_other() -> None:
     held = store()
     first, _ = say(held, "", "my name is Ada")
     second, seen = say(held, "", "who am I?")
-    assert seen == ["who am I?"] and first != second
+    assert seen == ["who am I?"]
+    assert first != second
     assert say(held, first, "again") == (first, ["my name is Ada", "again"])
 
 
@@ -40,7 +41,9 @@ def test_ids_are_the_servers_and_have_128_bits() -> None:
     held = store()
     for guess in ("mine", "0" * 32, "\ud800", "../x"):
         key, seen = say(held, guess, "hello")
-        assert key != guess and len(bytes.fromhex(key)) == 16 and seen == ["hello"]
+        assert key != guess
+        assert len(bytes.fromhex(key)) == 16
+        assert seen == ["hello"]
     assert len({say(held, "", "x")[0] for _ in range(200)}) == 200
 
 
@@ -52,7 +55,9 @@ def test_silence_ends_a_conversation() -> None:
     assert say(held, key, "two")[1] == ["one", "two"]
     clock.now += 1801.0
     renewed, seen = say(held, key, "three")
-    assert renewed != key and seen == ["three"] and len(held) == 1
+    assert renewed != key
+    assert seen == ["three"]
+    assert len(held) == 1
 
 
 def test_the_least_used_goes_first_when_it_is_full() -> None:

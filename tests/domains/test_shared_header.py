@@ -34,9 +34,12 @@ BROKEN = LoadState("spacy-en", "failed", None, "The file is damaged; it was put 
 def test_header_says_device_reason_memory_and_progress() -> None:
     html = header_html(status(READY, COMING, LATER, queue=3))
     text = text_of(html)
-    assert "cpu · int8" in text and "Memory 1.23 GB of 4.00 GB" in text and "3 waiting" in text
+    assert "cpu · int8" in text
+    assert "Memory 1.23 GB of 4.00 GB" in text
+    assert "3 waiting" in text
     assert "Loading qwen-0.5b 43 % · 1 more to load" in text
-    assert 'title="No &quot;GPU&quot; &lt;here&gt;."' in html and "downloading 491 MB" in html
+    assert 'title="No &quot;GPU&quot; &lt;here&gt;."' in html
+    assert "downloading 491 MB" in html
 
 
 def test_header_in_its_other_states() -> None:
@@ -60,8 +63,10 @@ def test_a_tab_names_only_what_it_needs_itself() -> None:
 
 
 def test_the_timer_is_quick_only_while_something_loads() -> None:
-    assert loading(status(COMING)) and not loading(status(READY, BROKEN))
-    assert seconds_until_next(status(LATER)) == 2.0 and seconds_until_next(status(READY)) == 5.0
+    assert loading(status(COMING))
+    assert not loading(status(READY, BROKEN))
+    assert seconds_until_next(status(LATER)) == 2.0
+    assert seconds_until_next(status(READY)) == 5.0
 
 
 def test_one_status_is_shared_until_it_is_old() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -29,7 +29,9 @@ def ask(url: str, data: list[Any], body: bytes | None = None) -> tuple[int, str]
 
 
 def test_what_is_suspicious() -> None:
-    assert suspicious(rb'"\ud800"') and suspicious(rb'"\uDFff"') and suspicious(b'"\xed\xa0\x80"')
+    assert suspicious(rb'"\ud800"')
+    assert suspicious(rb'"\uDFff"')
+    assert suspicious(b'"\xed\xa0\x80"')
     assert suspicious('"\ud800\u0080"'.encode("utf-16-le", "surrogatepass"))
     assert not suspicious('"中文 😀 \\u4e2d"'.encode())
 
@@ -40,15 +42,17 @@ def test_cleaning_keeps_pairs_and_replaces_the_lonely() -> None:
 
 
 @pytest.fixture
-def address(serve: Serve) -> Iterator[str]:
-    yield serve(FakeEngine())
+def address(serve: Serve) -> str:
+    return serve(FakeEngine())
 
 
 def test_an_ordinary_call_streams_its_answer(address: str) -> None:
     status, events = ask(address, ["What does a lost card cost?", 3])
-    assert status == 200 and "event: complete" in events
+    assert status == 200
+    assert "event: complete" in events
     payload = json.loads(events.split("data: ")[-1])[0]
-    assert payload["decision"] == "answered" and payload["text"].startswith("A lost card costs")
+    assert payload["decision"] == "answered"
+    assert payload["text"].startswith("A lost card costs")
 
 
 @pytest.mark.parametrize("body", [
@@ -59,10 +63,13 @@ def test_a_lone_surrogate_is_replaced_before_anything_reads_it(
         body: bytes, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     engine = FakeEngine()
     status, events = ask(serve(engine), [], body)
-    assert status == 200 and "event: complete" in events
+    assert status == 200
+    assert "event: complete" in events
     asked = engine.messages[0][0]["content"]
-    assert "\ufffd" in asked and asked.encode("utf-8")
-    assert "Surrogate" not in caplog.text and "UnicodeEncodeError" not in caplog.text
+    assert "\ufffd" in asked
+    assert asked.encode("utf-8")
+    assert "Surrogate" not in caplog.text
+    assert "UnicodeEncodeError" not in caplog.text
 
 
 def test_thirty_megabytes_get_a_sentence(address: str) -> None:
@@ -80,18 +87,21 @@ def test_a_body_without_a_length_is_counted(address: str) -> None:
     assert answer.status_code == 413
     files = {"files": ("big.csv", b"a" * 11_000_000)}
     upload = httpx.post(f"{address}gradio_api/upload", files=files, timeout=60)
-    assert upload.status_code == 413 and "A file may have at most 10 MB" in upload.json()["error"]
+    assert upload.status_code == 413
+    assert "A file may have at most 10 MB" in upload.json()["error"]
 
 
 def test_a_small_upload_passes(address: str) -> None:
     answer = httpx.post(f"{address}gradio_api/upload", files={"files": ("a.csv", b"headline\nx")})
-    assert answer.status_code == 200 and answer.json()[0].endswith("a.csv")
+    assert answer.status_code == 200
+    assert answer.json()[0].endswith("a.csv")
 
 
 def test_broken_json_gets_a_sentence_not_a_trace(address: str) -> None:
     answer = httpx.post(address + CALL, content=rb'{"data": ["\ud800"',
                         headers={"content-type": "application/json"})
-    assert answer.status_code == 400 and "not valid JSON" in answer.json()["error"]
+    assert answer.status_code == 400
+    assert "not valid JSON" in answer.json()["error"]
     deep = b'["\\ud800",' + b"[" * 200_000
     answer = httpx.post(address + CALL, content=deep, headers={"content-type": "application/json"})
     assert answer.status_code == 400
@@ -106,7 +116,9 @@ def test_broken_json_gets_a_sentence_not_a_trace(address: str) -> None:
 def test_wrong_input_gets_a_sentence_over_http(
         address: str, data: list[Any], sentence: str) -> None:
     status, events = ask(address, data)
-    assert status == 200 and "event: error" in events and sentence in events
+    assert status == 200
+    assert "event: error" in events
+    assert sentence in events
 
 
 def test_health_and_readiness(serve: Serve) -> None:
@@ -114,7 +126,9 @@ def test_health_and_readiness(serve: Serve) -> None:
     url = serve(FakeEngine(status=loading))
     assert httpx.get(f"{url}healthz").json() == {"status": "alive"}
     answer = httpx.get(f"{url}readyz")
-    assert answer.status_code == 503 and answer.json()["models"][0]["progress"] == 0.5
+    assert answer.status_code == 503
+    assert answer.json()["models"][0]["progress"] == 0.5
     done = httpx.get(f"{serve(FakeEngine())}readyz")
-    assert done.status_code == 200 and done.json()["status"] == "ready"
+    assert done.status_code == 200
+    assert done.json()["status"] == "ready"
     assert httpx.get(f"{url}openapi.json").status_code == 404

@@ -24,15 +24,36 @@ def test_a_plain_function_gives_busy_answer_idle() -> None:
     busy, answer, idle = rows_of(lambda a, b: (a + b, {"x": 1}), "p", "q")
     text, payload, view, body, old, status, button, stop = busy
     assert all(skipped(v) for v in (text, payload, view, body, old))
-    assert "正在处理" in status and button["interactive"] is False and stop["interactive"] is True
-    assert answer[:3] == ["pq", {"x": 1}, "zh:1"]
-    assert answer[3]["elem_classes"] == ["lp-tab"] and answer[4]["visible"] is False
-    assert idle[5] == "" and idle[6]["interactive"] is True and idle[7]["interactive"] is False
+    assert "正在处理" in status
+    assert button["interactive"] is False
+    assert stop["interactive"] is True
+    assert answer[:2] == ["pq", {"x": 1}]
+    assert answer[2]["value"] == "zh:1"
+    assert answer[2]["visible"] is True
+    assert answer[3]["elem_classes"] == ["lp-tab"]
+    assert answer[4]["visible"] is False
+    assert idle[5] == ""
+    assert idle[6]["interactive"] is True
+    assert idle[7]["interactive"] is False
+
+
+def test_the_last_row_repeats_what_was_shown_but_not_what_may_be_typed() -> None:
+    def fn() -> Iterator[Any]:
+        yield "", {"x": 1}
+        yield "", SKIP
+
+    last = rows_of(fn, frame=Frame("demo", outputs=2, payload_at=1, typed=frozenset({0}),
+                                   views=FRAME.views))[-1]
+    assert skipped(last[0])
+    assert last[1] == {"x": 1}
+    assert last[2]["value"] == "zh:1"
 
 
 def test_a_skipped_payload_draws_nothing() -> None:
-    _, answer, _ = rows_of(lambda: ("growing", SKIP))
-    assert answer[0] == "growing" and all(skipped(v) for v in answer[1:5])
+    _, answer, last = rows_of(lambda: ("growing", SKIP))
+    assert last[0] == "growing"
+    assert answer[0] == "growing"
+    assert all(skipped(v) for v in answer[1:5])
 
 
 def test_progress_is_shown_and_escaped() -> None:
@@ -41,8 +62,9 @@ def test_progress_is_shown_and_escaped() -> None:
         yield "done", {"x": 2}
 
     rows = rows_of(fn)
-    assert "piece &lt;2&gt; of 5" in rows[1][5] and "width:40%" in rows[1][5]
-    assert rows[2][2] == "zh:2"
+    assert "piece &lt;2&gt; of 5" in rows[1][5]
+    assert "width:40%" in rows[1][5]
+    assert rows[2][2]["value"] == "zh:2"
 
 
 def test_an_error_keeps_what_is_there_and_frees_the_button(
@@ -53,9 +75,13 @@ def test_an_error_keeps_what_is_there_and_frees_the_button(
 
     with caplog.at_level(logging.DEBUG):
         *_, last = rows_of(fn, SECRET)
-    assert all(skipped(v) for v in last[:5]) and last[6]["interactive"] is True
-    assert 'role="alert"' in last[5] and "超出限制：A message has at most" in last[5]
-    assert "LimitError" in caplog.text and SECRET not in caplog.text
+    assert last[0] == "half"
+    assert all(skipped(v) for v in last[1:5])
+    assert last[6]["interactive"] is True
+    assert 'role="alert"' in last[5]
+    assert "超出限制：A message has at most" in last[5]
+    assert "LimitError" in caplog.text
+    assert SECRET not in caplog.text
 
 
 def test_a_foreign_error_says_nothing_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
@@ -64,7 +90,8 @@ def test_a_foreign_error_says_nothing_of_its_own(caplog: pytest.LogCaptureFixtur
 
     with caplog.at_level(logging.DEBUG):
         last = rows_of(fn, SECRET)[-1]
-    assert "/home" not in last[5] and SECRET not in last[5] + caplog.text
+    assert "/home" not in last[5]
+    assert SECRET not in last[5] + caplog.text
     assert "test_shared_running.py:" in caplog.text
 
 

@@ -35,6 +35,8 @@ def test_each_file_is_its_own_in_gradios_cache(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     one, two = (Path(csv_file("../results.x", [["中文\ud800", 1]], ["t", "n"])) for _ in "ab")
-    assert one != two and one.is_relative_to(tmp_path) and one.name == "results.csv"
+    assert one != two
+    assert one.is_relative_to(tmp_path)
+    assert one.name == "results.csv"
     assert one.read_bytes().startswith(b"\xef\xbb\xbf")
     assert one.read_text(encoding="utf-8-sig").splitlines() == ["t,n", "中文?,1"]

@@ -39,7 +39,8 @@ def test_a_finished_domain_has_title_intro_and_three_to_five_examples() -> None:
         if not (module.FOLDER / f"{domain.slug}.toml").exists():
             continue
         say = Texts(domain.slug)
-        assert say("en", "title") and say("zh", "intro")
+        assert say("en", "title")
+        assert say("zh", "intro")
         assert 3 <= len(say.examples) <= 5, domain.slug
 
 
@@ -49,14 +50,16 @@ def test_values_are_filled_in_and_unknown_names_are_errors(demo_texts: object) -
     assert say("zh", "question.label") == "问题"
     assert say("fr", "ask") == "Ask"
     assert say("en", "error.id", id="ab{c}") == "id ab{c}"
-    assert "button.stop" in say and "no.such" not in say
+    assert "button.stop" in say
+    assert "no.such" not in say
     with pytest.raises(KeyError):
         say("en", "no.such")
 
 
 def test_examples_have_labels_by_language(demo_texts: object) -> None:
     first = Texts("demo").examples[0]
-    assert first.label("zh") == "卡片丢失" and first.label("xx") == "Lost card"
+    assert first.label("zh") == "卡片丢失"
+    assert first.label("xx") == "Lost card"
     assert first.inputs == {"question": "What does a lost card cost?"}
 
 
