@@ -1,0 +1,1 @@
+"""Small trained heads on a shared trunk, and the command that made each shipped one."""
