@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from lepton_engine.text import word_set
+
 
 @dataclass(frozen=True)
 class Span:
@@ -29,25 +31,26 @@ _HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff（「『《“]")
 _LIST_MARK = re.compile(r"(?:[-*•·]|\(?\d{1,3}[.)、]|[a-zA-Z][.)])\s")
 
 # After these the sentence goes on, whatever follows.
-_GOES_ON = frozenset(
+_GOES_ON = word_set(
     "dr mr mrs ms mx prof mt gen gov sen rep rev hon messrs capt col sgt lt vs v.s e.g i.e "
-    "cf viz approx ca incl excl esp resp dept est max min avg".split()
+    "cf viz approx ca incl excl esp resp dept est max min avg"
 )
 # After these it goes on when a number follows: "No. 7", "Fig. 2", "Dec. 24".
-_BEFORE_NUMBER = frozenset(
+_BEFORE_NUMBER = word_set(
     "no nos fig figs p pp art sec ch vol nr eq jan feb mar apr jun jul aug sep sept oct nov "
-    "dec".split()
+    "dec"
 )
 # These may end one; they do when a word follows that often begins a sentence.
-_MAY_END = frozenset("inc ltd corp co plc jr sr st etc al bros llc ph.d b.a m.d a.m p.m".split())
+_MAY_END = word_set("inc ltd corp co plc jr sr st etc al bros llc ph.d b.a m.d a.m p.m")
 _DOTTED = re.compile(r"^(?:[^\W\d_]\.)*[^\W\d_]$")  # initials: J, U.S, e.g
-_STARTERS = frozenset(
+_STARTERS = word_set(
     "a an and as at after although another any because before both but by each even every few "
     "first for from he her here his how however i if in is it its last later many more most my "
     "no not now of on once one only our she since so some still such that the their then there "
     "these they this those though to under until we what when where while who why with yes you "
-    "your".split()
+    "your"
 )
+_PRONOUNS = ("i",)
 _EXCLAIMED_NAMES = frozenset(("yahoo!", "jeopardy!", "yum!"))
 
 
@@ -116,6 +119,6 @@ def _is_abbreviation(text: str, dot: int, token: str, following: str) -> bool:
         return following[0].isdigit()
     if token.isdigit() and len(token) <= 3:  # "2. Open the app", at the start of a line
         return not text[text.rfind("\n", 0, dot) + 1:dot - len(token)].strip()
-    if token in _MAY_END or (_DOTTED.match(token) and token != "i"):
+    if token in _MAY_END or (_DOTTED.match(token) and token not in _PRONOUNS):
         return following[0].islower() or following.lower() not in _STARTERS
     return False

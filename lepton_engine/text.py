@@ -24,3 +24,8 @@ def clean(text: str) -> str:
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     text = _CONTROL.sub("", _LONE_SURROGATE.sub("\ufffd", text))
     return unicodedata.normalize("NFC", text)
+
+
+def word_set(words: str) -> frozenset[str]:
+    """A set from a list of words with white space between them; for tables in the code."""
+    return frozenset(words.split())

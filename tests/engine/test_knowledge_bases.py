@@ -29,7 +29,7 @@ def five_word_sequences(text: str) -> set[tuple[str, ...]]:
     return {tuple(words[i:i + 5]) for i in range(len(words) - 4)}
 
 
-@pytest.mark.parametrize("domain, least", [("customer_service", 40), ("medical", 30)])
+@pytest.mark.parametrize(("domain", "least"), [("customer_service", 40), ("medical", 30)])
 def test_both_languages_have_the_same_documents(domain: str, least: int) -> None:
     english, chinese = load(domain, "en"), load(domain, "zh")
     ids = [row["id"] for row in english]
@@ -40,14 +40,17 @@ def test_both_languages_have_the_same_documents(domain: str, least: int) -> None
 def test_articles_are_whole() -> None:
     for language in ("en", "zh"):
         for row in load("customer_service", language):
-            assert set(row) == {"id", "title", "body", "steps"} and len(row["steps"]) >= 2
+            assert set(row) == {"id", "title", "body", "steps"}
+            assert len(row["steps"]) >= 2
             assert language == "zh" or len(row["body"].split()) >= 120, row["id"]
 
 
 def test_conditions_are_whole_and_sources_have_addresses() -> None:
     for language in ("en", "zh"):
         for row in load("medical", language):
-            assert list(row["sections"]) == SECTIONS and row["name"] and row["aliases"]
+            assert list(row["sections"]) == SECTIONS
+            assert row["name"]
+            assert row["aliases"]
             for section in row["sections"].values():
                 assert section["text"].strip()
                 assert all(s["url"].startswith("http") for s in section["sources"])

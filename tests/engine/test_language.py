@@ -7,7 +7,7 @@ import pytest
 from lepton_engine.language import LATIN_LANGUAGES, detect, is_english
 
 
-@pytest.mark.parametrize("text, code", [
+@pytest.mark.parametrize(("text", "code"), [
     ("What are the symptoms of shingles?", "en"),
     ("help?", "en"),
     ("I lost my card", "en"),

@@ -36,7 +36,8 @@ def test_reads_the_design_s_example() -> None:
 
 @pytest.mark.parametrize("text", ["", "original", "  "])
 def test_empty_is_original(text: str) -> None:
-    assert str(Recipe.parse(text)) == "original" and len(Recipe.parse(text)) == 0
+    assert str(Recipe.parse(text)) == "original"
+    assert len(Recipe.parse(text)) == 0
 
 
 def test_unknown_step_lists_what_exists() -> None:

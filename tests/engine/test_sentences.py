@@ -18,7 +18,8 @@ def test_offsets_are_exact_and_nothing_is_lost(text: str) -> None:
     covered = 0
     for span in spans:
         assert text[span.start:span.end] == span.text
-        assert span.text and span.text == span.text.strip()
+        assert span.text
+        assert span.text == span.text.strip()
         assert not text[covered:span.start].strip()
         covered = span.end
     assert not text[covered:].strip()
@@ -52,4 +53,5 @@ def test_lines_lists_and_headings() -> None:
     assert [span.text for span in split(text)] == [
         "a wrapped line\ngoes on here", "Heading", "1. Open the app.", "2. Go to Card tab", "- one",
     ]
-    assert split("") == [] and split(" \n ") == []
+    assert split("") == []
+    assert split(" \n ") == []
