@@ -15,7 +15,7 @@ on it can be right or wrong. Nothing of it is a canned answer unless a test pass
     engine = FakeEngine(synonyms={"报销": "refund"})             # makes two words one
 
 ``fail`` is keyed by method ("embed", "classify", "rerank", "entities", "chat",
-"stream_chat", "data", "adapter_card") or by the name of a model, adapter or data set;
+"stream_chat", "data", "adapter_card", "cached_array") or by the name of a model, adapter or data set;
 "chat" also fails ``stream_chat``. ``engine.calls`` counts calls by method,
 ``engine.produced`` the chunks that streams gave, ``engine.closed`` the streams closed early.
 """
@@ -80,6 +80,7 @@ class FakeEngine:
         self.messages: list[list[dict[str, str]]] = []
         self.produced = self.closed = 0
         self.loaded: dict[str, LoadState] = {}
+        self.arrays: dict[str, np.ndarray] = {}
         self._lock = Lock()
 
     def _enter(self, method: str, *names: str) -> None:
@@ -118,14 +119,15 @@ class FakeEngine:
         return Classification(label, top, {n: top if n == label else rest for n in names},
                               self._stamp(adapter), sure or adapter != "bank-intent", top)
 
-    def rerank(self, query: str, passages: Sequence[str]) -> Ranking:
-        self._enter("rerank", "reranker")
+    def rerank(self, query: str, passages: Sequence[str], model: str = "reranker") -> Ranking:
+        self._enter("rerank", model)
         scores = tuple(overlap(query, passage, self.synonyms) for passage in passages)
         order = tuple(sorted(range(len(scores)), key=lambda i: (-scores[i], i)))
         return Ranking(order, scores, self._stamp("reranker"))
 
-    def entities(self, texts: Sequence[str]) -> ResultList[tuple[Entity, ...]]:
-        self._enter("entities", "spacy-en")
+    def entities(self, texts: Sequence[str], model: str = "spacy-en",
+                 ) -> ResultList[tuple[Entity, ...]]:
+        self._enter("entities", model)
         items = tuple(capitalised_entities(text) for text in texts)
         return ResultList(items, self._stamp("spacy-en"))
 
@@ -183,10 +185,18 @@ class FakeEngine:
             raise UnknownNameError.of("adapter", name, ADAPTERS)
         return {
             "name": name, "labels": list(ADAPTERS[name]), "trunk": "minilm-l6",
-            "data": "rules of the fake engine", "licence": "Apache-2.0", "citation": "", "seed": 0,
-            "scores": {"accuracy": {"value": 0.9, "low": 0.88, "high": 0.92}},
-            "threshold": {"value": 0.5, "coverage": 0.95, "error": 0.04},
+            "languages": ["en"], "licence": "Apache-2.0", "seed": 0,
+            "data": [{"name": "rules of the fake engine", "licence": "Apache-2.0",
+                      "citation": "none"}],
+            "scores": {"n": 100, "accuracy": {"value": 0.9, "low": 0.88, "high": 0.92}},
+            "threshold": 0.5, "at_threshold": {"n": 100, "coverage": 0.95, "error": 0.04},
         }
+
+    def cached_array(self, key: str, build: Callable[[], np.ndarray]) -> np.ndarray:
+        self._enter("cached_array")
+        if key not in self.arrays:
+            self.arrays[key] = build()
+        return self.arrays[key]
 
     def preload(self, names: Iterable[str]) -> None:
         self._enter("preload")

@@ -174,7 +174,8 @@ class Page:
         self.registry.view(component, view, self.payload)
         if self.recorded:
             assign(component, value=view(self.recorded["payload"], "en"))
-        elif view is not why_html:  # nothing to see until the first answer
+        elif view is not why_html and not isinstance(component, gr.Chatbot):
+            # An empty plot or table is no sight; it comes with the first answer.
             assign(component, visible=False)
         return component
 

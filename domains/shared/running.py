@@ -93,6 +93,14 @@ def overlaid(old: Sequence[Any], new: Sequence[Any]) -> list[Any]:
     return [before if skipped(now) else now for before, now in zip(old, new, strict=True)]
 
 
+def copied(row: Sequence[Any]) -> list[Any]:
+    """Copies of the updates: Gradio 6.31 takes the value out of an update that it is given,
+    and the closing row would then repeat nothing.
+    """
+    return [dict(value) if isinstance(value, dict) and value.get("__type__") == "update"
+            else value for value in row]
+
+
 def skipped(value: Any) -> bool:
     """Whether an output is left as it is."""
     return isinstance(value, dict) and value == SKIP
@@ -114,12 +122,12 @@ def handler(fn: Callable[..., Any], frame: Frame) -> Callable[..., Iterator[list
                     else:
                         row = frame.row(step, lang)
                         last = overlaid(last, row)
-                        yield row
+                        yield copied(row)
         except Exception as error:  # every failure becomes a sentence under the input
             text = failure_of(error, f"tab {frame.slug}", lang).text(lang)
-            yield frame.end(last, lang, notice_html(text, "error"))
+            yield copied(frame.end(last, lang, notice_html(text, "error")))
             return
-        yield frame.end(last, lang, "")
+        yield copied(frame.end(last, lang, ""))
 
     return handle
 

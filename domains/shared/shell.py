@@ -31,7 +31,7 @@ def build_shell(engine: Any, domains: Sequence[Domain]) -> None:
         control = gr.Radio([("English", "en"), ("中文", "zh")], value="en", container=False,
                            show_label=False, label=say("en", "language"), scale=0, min_width=150,
                            elem_classes="lp-language")
-    with gr.Tabs(elem_classes="lp-tabs"):
+    with gr.Tabs(overflow_behavior="wrap", elem_classes="lp-tabs"):
         tabs = [build_tab(domain, engine, lang, registry) for domain in domains]
     footer = gr.HTML(f"<p>{escape(say('en', 'footer'))}</p>", elem_classes="lp-footer",
                      js_on_load=None)

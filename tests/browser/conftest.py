@@ -94,3 +94,9 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visitor]]:
     yield go
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def films_folder(tmp_path: Path) -> Path:
+    """A small film data set; empty while no tab needs one."""
+    return tmp_path

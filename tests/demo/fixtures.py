@@ -37,19 +37,10 @@ def demo_recorded(demo_texts: Path) -> Path:
 
 
 @pytest.fixture
-def serve(demo_texts: Path) -> Iterator[Callable[..., str]]:
+def serve(demo_texts: Path, launch: Callable[..., str]) -> Callable[..., str]:
     """``serve(engine)`` launches the application with the demo tab and gives its address."""
-    import app
-
-    running: list[Any] = []
 
     def start(engine: Any, domains: Any = (DEMO,)) -> str:
-        demo = app.create_app(engine, domains)
-        demo.launch(server_name="127.0.0.1", prevent_thread_lock=True,
-                    **app.launch_options(engine))
-        running.append(demo)
-        return str(demo.local_url)
+        return launch(engine, domains)
 
-    yield start
-    for demo in running:
-        demo.close()
+    return start
