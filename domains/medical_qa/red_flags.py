@@ -16,10 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from domains.medical_qa.scope import Normal, Scope, compiled, expand, normalise
+from domains.medical_qa.patterns import Normal, compiled, expand, normalise
+from domains.medical_qa.scope import Scope
 
 RULES_FILE = Path(__file__).resolve().parents[2] / "assets" / "red_flags.toml"
 LANGUAGES = ("en", "zh")
+MOST_PLACES = 40  # of one concept; more say nothing new and only cost time
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,11 @@ class RedFlagRules:
             for category in self.order for place in _merged(hits.get(category, ()))
         )
 
+    def about_a_pet(self, question: str) -> bool:
+        """Whether the question is about an animal and no hurt person is in it."""
+        text = normalise(question, self._traditional, self._spelling).text
+        return any(scope.about_a_pet(text) for scope in self._scopes.values())
+
     def _live(self, text: str, code: str) -> Places:
         """Where each concept is said of someone, now, as a fact."""
         scope, masked = self._scopes[code], self._masks[code].sub(_blank, text)
@@ -118,6 +125,8 @@ class RedFlagRules:
             for match in pattern.finditer(masked):
                 if scope.is_live(masked, match.start(), match.end()):
                     found.setdefault(name, []).append(match.span())
+                    if len(found[name]) == MOST_PLACES:
+                        break
         return found
 
 
