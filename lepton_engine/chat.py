@@ -106,7 +106,7 @@ class ChatTokenizer:
     def stop_ids(self) -> tuple[int, ...]:
         """Ids that end a turn: the model's end token and the added tokens that close one."""
         ids = {self.tokenizer.token_to_id(t) for t in (self.eos_token, *END_TOKENS)}
-        return tuple(sorted(i for i in ids if i in self._special_ids))
+        return tuple(sorted(i for i in ids if i is not None and i in self._special_ids))
 
     def encode_plain(self, text: str) -> list[int]:
         """Ids of a text in which nothing is special."""

@@ -94,5 +94,5 @@ class DeadlineError(LeptonError, TimeoutError):
         return self.message
 
 
-class RuntimeFailure(LeptonError):
+class RuntimeFailure(LeptonError):  # noqa: N818 - RuntimeError is taken by Python
     """A runtime failed or its worker process died."""

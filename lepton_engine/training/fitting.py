@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def fit_softmax(vectors: np.ndarray, truth: np.ndarray, seed: int,
     return Linear(model.coef_.astype(np.float32), model.intercept_.astype(np.float32), strength)
 
 
-def _logistic(strength: float, balanced: bool = False) -> object:
+def _logistic(strength: float, balanced: bool = False) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     # lbfgs starts from zeros and takes the rows in order: the same data give the same bytes.
@@ -73,7 +74,7 @@ def fit_scope(inside: np.ndarray, outside: np.ndarray, seed: int) -> Linear:
     """Whether a vector is in the labels' scope: logistic regression on examples of both."""
     vectors = np.concatenate([inside, outside])
     truth = np.concatenate([np.ones(len(inside), int), np.zeros(len(outside), int)])
-    model = _logistic(10.0, balanced=True).fit(vectors, truth)  # type: ignore[attr-defined]
+    model = _logistic(10.0, balanced=True).fit(vectors, truth)
     return Linear(model.coef_.astype(np.float32), model.intercept_.astype(np.float32), 10.0)
 
 

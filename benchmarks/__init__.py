@@ -1,0 +1,1 @@
+"""The commands that print the tables of the README. Measured, never asserted."""

@@ -1,0 +1,217 @@
+"""Heads on made-up vectors: fitting, temperature, scope, thresholds, splits, cards, damage."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lepton_engine.errors import DigestError, InputError, ModelUnavailableError
+from lepton_engine.results import Embeddings, Stamp
+from lepton_engine.training import data, fitting, statistics
+from lepton_engine.training.cards import card_facts, write_markdown
+from lepton_engine.training.heads import CARD, WEIGHTS, load_head, save_head
+from lepton_engine.training.recipes import HEADS, Trained, bank_intent, finance_sentiment
+from tests.fake_rules import bag_vector
+
+WORDS = {"0": ["falls", "loses", "cuts"], "1": ["gains", "wins", "beats"],
+         "2": ["meets", "holds", "names"]}
+
+
+def embed(texts: Sequence[str]) -> np.ndarray:
+    return np.array([bag_vector(t, 64, {}) for t in texts], dtype=np.float32)
+
+
+def vectors_of(texts: Sequence[str]) -> Embeddings:
+    stamp = Stamp("minilm-l6/original@openvino:cpu", "cpu", "bf16", 1.0)
+    return Embeddings(embed(texts), stamp, tuple(texts))
+
+
+def write(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The three data sets in small: words carry the labels."""
+    root = tmp_path_factory.mktemp("data")
+    generator = np.random.default_rng(0)
+    firms = [f"firm{chr(97 + i)}{chr(97 + j)}" for i in range(20) for j in range(10)]
+    write(root / "tfns/train.csv", ["text", "label"],
+          [[f"{firm} {generator.choice(WORDS[label])} {generator.choice(WORDS[label])} today",
+            label] for firm in firms for label in WORDS])
+    intents = {"card_arrival": "when will card arrive", "pin_change": "change my pin",
+               "top_up": "top up account"}
+    write(root / "banking77/train.csv", ["text", "category"],
+          [[f"{text} {firm}", intent] for firm in firms for intent, text in intents.items()])
+    far = [[f"weather {firm} sunny song", "oos"] for firm in firms]
+    near = [["credit score of mine", "credit_score"], ["new pin please", "pin_change"]]
+    (root / "clinc150").mkdir()
+    (root / "clinc150/train_val.json").write_text(json.dumps({
+        "train": far[:120] + near, "val": far[120:160], "oos_train": far[160:180],
+        "oos_val": far[180:]}), encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def finance(folder: Path) -> Trained:
+    return finance_sentiment(folder, embed, 0)
+
+
+def saved(trained: Trained, name: str, place: Path) -> Path:
+    card = card_facts(name, HEADS[name], trained.facts, trained_at="2026-11-23",
+                      command="train", vectors="made up")
+    save_head(trained.head, place / name, card)
+    return place / name
+
+
+def test_a_head_learns_what_carries_the_label(finance: Trained) -> None:
+    head = finance.head
+    assert head.labels == ("negative", "neutral", "positive")
+    found = [c.label for c in head.classify(vectors_of(
+        ["someone falls cuts", "someone meets holds", "someone wins beats"]), "finance-sentiment")]
+    assert found == ["negative", "neutral", "positive"]
+    assert finance.facts["scores"]["accuracy"]["value"] > 0.85
+
+
+def test_permuted_labels_are_noticed(finance: Trained) -> None:
+    from dataclasses import replace
+
+    head = replace(finance.head, weight=finance.head.weight[[1, 2, 0]],
+                   bias=finance.head.bias[[1, 2, 0]])
+    found = head.classify(vectors_of(["someone wins beats"]), "finance-sentiment")
+    assert found[0].label != "positive"
+
+
+def test_probabilities_sum_to_one_and_the_stamp_names_trunk_and_head(finance: Trained) -> None:
+    [item] = finance.head.classify(vectors_of(["someone wins"]), "finance-sentiment")
+    assert sum(item.probabilities.values()) == pytest.approx(1)
+    assert item.confidence == max(item.probabilities.values())
+    assert item.stamp.variant == "minilm-l6+finance-sentiment/original@openvino:cpu"
+    assert len(finance.head.classify(Embeddings(
+        np.zeros((0, 64), np.float32), item.stamp), "finance-sentiment")) == 0
+
+
+def test_the_scope_refuses_other_topics(folder: Path) -> None:
+    trained = bank_intent(folder, embed, 0)
+    found = trained.head.classify(vectors_of(
+        ["when will card arrive please", "weather sunny song for you"]), "bank-intent")
+    assert [c.accepted for c in found] == [True, False]
+    refused = trained.facts["refused_out_of_scope"]
+    assert set(refused) == {"val", "oos_val", "near"}
+    assert refused["oos_val"] == {"n": 20, "refused": 1.0}
+    assert refused["near"]["n"] == 1  # pin_change is Banking77's own: no negative
+
+
+def test_the_same_data_give_the_same_bytes(folder: Path, finance: Trained,
+                                           tmp_path: Path) -> None:
+    again = finance_sentiment(folder, embed, 0)
+    first, second = saved(finance, "finance-sentiment", tmp_path / "a"), saved(
+        again, "finance-sentiment", tmp_path / "b")
+    assert (first / WEIGHTS).read_bytes() == (second / WEIGHTS).read_bytes()
+    assert (first / CARD).read_bytes() == (second / CARD).read_bytes()
+
+
+def test_a_saved_head_is_the_same_head(finance: Trained, tmp_path: Path) -> None:
+    head = load_head(saved(finance, "finance-sentiment", tmp_path))
+    vectors = embed(["someone wins", "someone cuts"])
+    assert np.array_equal(head.probabilities(vectors), finance.head.probabilities(vectors))
+    assert head.threshold == finance.head.threshold
+
+
+def test_damaged_weights_are_never_opened(finance: Trained, tmp_path: Path) -> None:
+    folder = saved(finance, "finance-sentiment", tmp_path)
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(bytes(content))
+    with pytest.raises(DigestError, match="train finance-sentiment"):
+        load_head(folder)
+
+
+def test_a_missing_or_foreign_card_is_a_sentence(finance: Trained, tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailableError, match="not complete"):
+        load_head(tmp_path / "nothing")
+    folder = saved(finance, "finance-sentiment", tmp_path)
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    (folder / CARD).write_text(json.dumps({**card, "labels": ["a", "b"]}), encoding="utf-8")
+    with pytest.raises(ModelUnavailableError, match="3 rows for 2 labels"):
+        load_head(folder)
+
+
+def test_the_card_tells_a_person_what_the_page_quotes(finance: Trained, tmp_path: Path) -> None:
+    folder = saved(finance, "finance-sentiment", tmp_path)
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    write_markdown(card, folder)
+    text = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "zeroshot/twitter-financial-news-sentiment" in text
+    assert f"{card['at_threshold']['error']:.1%}" in text
+    assert "MIT" in text
+    assert card["split"]["train"] + card["split"]["calibration"] + card["split"][
+        "held_out"] == 600
+
+
+def test_near_duplicates_never_stand_on_two_sides() -> None:
+    texts = [f"$AB{n} rises {n}% https://t.co/{n}" for n in range(40)]
+    texts += [f"other {chr(97 + n % 26)}{chr(97 + n // 26)} text" for n in range(160)]
+    groups = data.near_duplicates(texts, np.eye(200, dtype=np.float32))
+    assert len(set(groups[:40])) == 1
+    assert len(set(groups)) == 161
+    split = data.split_by_group(np.arange(200) % 2, groups, 0)
+    sides = [set(groups[part]) for part in (split.train, split.calibration, split.held_out)]
+    assert not sides[0] & sides[1]
+    assert not sides[0] & sides[2]
+    assert not sides[1] & sides[2]
+    assert sum(len(part) for part in (split.train, split.calibration, split.held_out)) == 200
+
+
+def test_alike_vectors_are_near_duplicates_too() -> None:
+    vectors = np.array([[1, 0], [0.99, 0.14], [0, 1]], dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    groups = data.near_duplicates(["one here", "two there", "three away"], vectors)
+    assert groups[0] == groups[1] != groups[2]
+
+
+def test_missing_data_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"tfns/train\.csv"):
+        data.financial_news(tmp_path)
+
+
+def test_the_temperature_of_overconfident_logits_is_above_one() -> None:
+    generator = np.random.default_rng(1)
+    truth = generator.integers(0, 3, 2_000)
+    guess = np.where(generator.random(2_000) < 0.7, truth, generator.integers(0, 3, 2_000))
+    temperature = fitting.fit_temperature(np.eye(3)[guess] * 10, truth)
+    expected = 10 / np.log(0.8 * 2 / 0.2)  # 80 % right: softmax(10/T) must give 0.8
+    assert temperature == pytest.approx(expected, rel=0.06)
+
+
+def test_thresholds_keep_what_they_promise() -> None:
+    scores = np.linspace(0, 1, 101)
+    right = scores >= 0.5
+    threshold = fitting.threshold_for_error(scores, right, 0.1)
+    taken = scores >= threshold
+    assert 1 - right[taken].mean() <= 0.1 < 1 - right[scores >= threshold - 0.05].mean()
+    assert (scores >= fitting.threshold_for_coverage(scores, 0.95)).mean() == pytest.approx(
+        0.95, abs=0.01)
+
+
+def test_scores_match_their_definitions() -> None:
+    truth, guess = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 1, 2, 0])
+    assert statistics.accuracy(truth, guess, 3) == pytest.approx(4 / 6)
+    assert statistics.f1_per_class(truth, guess, 3) == pytest.approx([0.5, 0.8, 2 / 3])
+    assert statistics.macro_f1(truth, guess, 3) == pytest.approx((0.5 + 0.8 + 2 / 3) / 3)
+    row = statistics.interval(statistics.accuracy, np.tile(truth, 50), np.tile(guess, 50), 3, 0)
+    assert row["low"] < row["value"] < row["high"]
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * (2 / 9 / 300) ** 0.5, rel=0.2)
+
+
+def test_calibration_error_of_known_probabilities() -> None:
+    sure = np.array([[0.9, 0.1]] * 10)
+    assert statistics.calibration_error(sure, np.array([0] * 9 + [1])) == pytest.approx(0)
+    assert statistics.calibration_error(sure, np.array([0] * 5 + [1] * 5)) == pytest.approx(0.4)
