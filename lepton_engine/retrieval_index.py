@@ -40,7 +40,8 @@ class Passage:
     """A text that answers may quote. ``document`` joins the passages of one article.
 
     ``title`` and ``keywords`` (other names, lay wordings) help to find it and are never
-    quoted; ``language`` is the one that ``text`` is written in.
+    quoted; ``questions`` are ways to ask for it, each indexed on its own; ``language`` is
+    the one that all of it is written in.
     """
 
     id: str
@@ -52,11 +53,15 @@ class Passage:
     address: str = ""
     language: str = "en"
     keywords: str = ""
+    questions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Window:
-    """``passages[passage].text[start:end]``: neighbouring sentences of one passage."""
+    """``passages[passage].text[start:end]``: neighbouring sentences of one passage.
+
+    A question that asks for the passage is a window too, with ``start`` -1: found, never read.
+    """
 
     passage: int
     start: int
@@ -97,7 +102,7 @@ def _stemmer() -> Any:
 
 
 def windows(passages: Sequence[Passage]) -> list[Window]:
-    """Every passage as windows of whole sentences, in order."""
+    """Every passage as windows of whole sentences, in order, and then its questions."""
     found: list[Window] = []
     for index, passage in enumerate(passages):
         limit = WINDOW_CHARACTERS["zh" if passage.language == "zh" else "en"]
@@ -108,6 +113,7 @@ def windows(passages: Sequence[Passage]) -> list[Window]:
             if last + 1 == len(spans) or spans[last + 1].end - start > limit:
                 found.append(Window(index, start, span.end, passage.text[start:span.end]))
                 first = last + 1
+        found += [Window(index, -1, -1, question) for question in passage.questions]
     return found
 
 
@@ -148,12 +154,15 @@ class PassageIndex:
         self.windows = windows(self.passages)
         self.texts = [self._headed(window) for window in self.windows]
         self.owners = np.array([window.passage for window in self.windows], dtype=np.int64)
+        self.readable = np.array([window.start >= 0 for window in self.windows])
         self._lock = threading.Lock()
         self._lexical: LexicalIndex | None = None
         self._vectors: dict[str, np.ndarray] = {}
         self._spans: list[tuple[sentences.Span, ...]] = []
 
     def _headed(self, window: Window) -> str:
+        if window.start < 0:
+            return window.text
         passage = self.passages[window.passage]
         parts = (passage.title, passage.keywords, window.text)
         return ". ".join(part for part in parts if part)
@@ -201,12 +210,19 @@ class PassageIndex:
         kept = keep(f"{model} {what} {digest}", build)
         return kept if kept.shape[:1] == (len(texts),) else build()
 
-    def best_windows(self, values: np.ndarray) -> np.ndarray:
-        """For every passage the index of its window with the highest value."""
-        order = np.argsort(-values, kind="stable")
-        best = np.full(len(self.passages), -1, dtype=np.int64)
-        for window in order[::-1]:
-            best[self.owners[window]] = window
+    def by_passage(self, values: np.ndarray) -> np.ndarray:
+        """Values of windows -> of passages (n_passages,): each the highest of its windows."""
+        best = np.full(len(self.passages), -np.inf)
+        np.maximum.at(best, self.owners, values)
+        return best
+
+    def to_read(self, values: np.ndarray) -> dict[int, str]:
+        """For every passage the text, with its title, of its readable window of highest value."""
+        best: dict[int, str] = {}
+        for window in np.argsort(-np.where(self.readable, values, -np.inf), kind="stable"):
+            passage = int(self.owners[window])
+            if passage not in best and self.readable[window]:
+                best[passage] = f"{self.passages[passage].title}. {self.windows[window].text}"
         return best
 
 
