@@ -90,7 +90,8 @@ def test_intents_are_found_and_foreign_wishes_refused(engine: Engine) -> None:
 def test_a_card_says_where_a_head_comes_from(engine: Engine) -> None:
     for name in ("finance-sentiment", "bank-intent"):
         card = engine.adapter_card(name)
-        assert {"data", "licence", "citation", "seed", "split", "scores"} <= set(card), name
+        assert {"licence", "seed", "split", "scores", "at_threshold"} <= set(card), name
+        assert all({"name", "licence", "citation"} <= set(source) for source in card["data"])
 
 
 def test_passages_are_ranked_against_a_question(engine: Engine) -> None:
