@@ -10,12 +10,13 @@ which callers treat as English, because the page's other language is told by its
 
 from __future__ import annotations
 
-import importlib
 import math
 import re
 import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from lepton_engine.lazy import spacy_module
 
 if TYPE_CHECKING:
     from lingua import LanguageDetector
@@ -106,7 +107,7 @@ def _of_latin(words: list[str]) -> str:
 
 @lru_cache(maxsize=len(LATIN_LANGUAGES))
 def _function_words(code: str) -> frozenset[str]:
-    words = importlib.import_module(f"spacy.lang.{code}.stop_words").STOP_WORDS
+    words = spacy_module(f"spacy.lang.{code}.stop_words").STOP_WORDS
     return frozenset(words)
 
 

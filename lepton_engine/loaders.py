@@ -17,6 +17,7 @@ from lepton_engine.catalog import Progress, Store, catalogue
 from lepton_engine.chat import ChatTokenizer
 from lepton_engine.device import DeviceChoice
 from lepton_engine.errors import UnknownNameError
+from lepton_engine.lazy import spacy_module
 from lepton_engine.pool import Tell
 from lepton_engine.results import Classification, Embeddings, Entity, ResultList
 from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
@@ -210,10 +211,8 @@ class Loaders:
         spec = catalogue().resolve(name)
         folder = self._store.fetch(spec, heard(tell))
         tell("starting", None)
-        import spacy
-
-        pipeline = spacy.load(folder, disable=("tagger", "parser", "attribute_ruler",
-                                               "lemmatizer"))
+        unused = ("tagger", "parser", "attribute_ruler", "lemmatizer")
+        pipeline = spacy_module().load(folder, disable=unused)
         size = sum(f.size for f in spec.files)
         info = RuntimeInfo(name, "original", "spacy", "cpu", "fp32")
         return LoadedSpacy(pipeline, info, size)

@@ -10,6 +10,7 @@ import numpy as np
 from lepton_engine.catalog import Store, catalogue
 from lepton_engine.encoding import Encoding, TokenIds, Tokens, plain_text
 from lepton_engine.errors import InputError, UnknownNameError
+from lepton_engine.lazy import spacy_module
 from lepton_engine.settings import Settings
 from lepton_engine.subwords import HubVocabulary, Vocabulary, open_vocabulary
 
@@ -40,9 +41,7 @@ class SpacyWords:
     """The words of ``spacy.blank(language)``; Chinese is cut into characters."""
 
     def __init__(self, language: str) -> None:
-        import spacy
-
-        self._pipeline: Any = spacy.blank(language)
+        self._pipeline: Any = spacy_module().blank(language)
         self.served_by = f'spacy.blank("{language}")'
 
     def tokens(self, text: str) -> Tokens:

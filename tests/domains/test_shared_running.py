@@ -49,6 +49,18 @@ def test_the_last_row_repeats_what_was_shown_but_not_what_may_be_typed() -> None
     assert last[2]["value"] == "zh:1"
 
 
+def test_the_last_row_repeats_values_that_gradio_took_out() -> None:
+    def fn() -> Iterator[Any]:
+        yield "", {"x": 1}
+
+    for row in handler(fn, FRAME)("zh"):
+        last = [dict(v) if isinstance(v, dict) else v for v in row]
+        for update in row:
+            if isinstance(update, dict):
+                update.pop("value", None)
+    assert last[2]["value"] == "zh:1"
+
+
 def test_a_skipped_payload_draws_nothing() -> None:
     _, answer, last = rows_of(lambda: ("growing", SKIP))
     assert last[0] == "growing"
