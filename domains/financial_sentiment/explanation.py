@@ -17,9 +17,9 @@ from domains.shared.texts import Texts
 from lepton_engine.results import Evidence
 
 MOST_WORDS = 20
-SHOWN = 5
-# Changes below this are noise of the numbers shown (three digits of a probability).
-SMALLEST = 0.02
+SHOWN = 3
+# Smaller changes are not worth a sentence: the labels do not turn on them.
+SMALLEST = 0.05
 _WORD = re.compile(r"\S+")
 _EDGES = "\"'“”‘’.,:;!?()[]…"
 

@@ -22,13 +22,13 @@ from lepton_engine.results import Classification, Evidence, Stamp
 # The arguments of ``api`` for the recorded example of the page.
 RECORDED_INPUT = {"headlines": [
     "Nvidia hits record high on booming data centre orders",
-    "Pfizer slides after heart drug fails in late-stage trial",
-    "Nvidia and Microsoft expand partnership on AI servers",
+    "Pfizer cuts full-year outlook on weak vaccine sales",
+    "$AAPL and $MSFT lead rally as tech shares rebound",
     "$TSLA drops as rival price cuts squeeze margins",
     "Exxon Mobil to keep capital spending unchanged next year",
     "3M settles chemical case for less than feared, shares rebound",
     "Nvidia slips as export rule concerns resurface",
-    "Gold holds near record as traders seek safety",
+    "JPMorgan beats profit estimates as dealmaking rebounds",
     "苹果与英伟达股价同创新高",
 ]}
 BATCH = 64

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.integration
 DATA = Path(__file__).resolve().parents[1] / "data"
 HEADLINES = json.loads((DATA / "headlines.json").read_text(encoding="utf-8"))
 LABELS = ("negative", "neutral", "positive")
-ACCURACY, MACRO_F1, COVERAGE, TICKERS = 0.7, 0.7, 0.5, 0.95
+# Measured on 2026-11-23: 0.850, 0.853, 0.817; tickers 60 of 60 and 40 of 40.
+ACCURACY, MACRO_F1, COVERAGE, TICKERS = 0.8, 0.8, 0.75, 0.95
 
 
 @pytest.fixture(scope="module")
@@ -133,4 +134,4 @@ def test_chinese_is_refused_and_the_example_runs(service: FinancialSentiment) ->
     assert last.decision is Decision.ABSTAINED
     assert "中文" in last.reason
     assert outcome.index
-    assert last.ticker not in outcome.index or last.score is None
+    assert (last.ticker, last.score) == ("NVDA", None)
