@@ -24,7 +24,7 @@ from domains.recommendation.words import Vocabulary
 NEIGHBOURS = 10  # of CSLS
 # What shared people and genres add to a cosine; chosen on the development set so that a
 # director's films come first among equals but do not fill the list.
-PEOPLE, GENRES = 0.20, 0.25
+PEOPLE, GENRES = 0.25, 0.25
 DIRECTOR, LEAD, OTHER_CAST = 1.0, 0.6, 0.15
 ANY_CAST = 0.3  # where nothing says who plays a leading part
 SUMMARY_ONLY = 0.4  # of the cosine where a liked film has no introduction: a summary says little
@@ -89,10 +89,13 @@ class FilmIndex:
         return np.minimum(value, 1.0)
 
     def genres(self, one: Film, other: Film) -> float:
-        """Shared genres over all of both, each weighed by its rarity; 0..1."""
+        """Shared genres over all of both, each weighed by its rarity; 0..1.
+
+        The 1 below the line keeps two films that are only "Drama" from being alike by that.
+        """
         both, either = set(one.genres) & set(other.genres), set(one.genres) | set(other.genres)
         total = sum(self._rarity.get(genre, 0.0) for genre in either)
-        return sum(self._rarity.get(genre, 0.0) for genre in both) / total if total else 0.0
+        return sum(self._rarity.get(genre, 0.0) for genre in both) / (total + 1.0)
 
     def asked(self, query: str, vector: np.ndarray) -> np.ndarray:
         """float32 (films,): nearness to a line of text, by this index's own model."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from domains.recommendation.films import Films, load
 from domains.recommendation.index import FilmIndex
+from domains.recommendation.joining import without_article
 from domains.recommendation.titles import Titles
 from domains.recommendation.vectors import Passages, TextVectors, passages_of
 from lepton_engine.results import Stamp
@@ -28,6 +29,16 @@ class Library:
                          for model in (ENGLISH, MULTILINGUAL)}
         self._indexes: dict[str, FilmIndex] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, engine: Any) -> Library:
+        """Raises ModelUnavailableError where the film data cannot be had."""
+        return cls(engine, load(engine.data("films")))
+
+    def labels(self) -> list[str]:
+        """What to call each recommendable film, in the order of the titles."""
+        films = sorted(self.films.recommendable, key=lambda film: without_article(film.title))
+        return [self.titles.label(film) for film in films]
 
     def prepare(self, model: str = ENGLISH) -> Iterator[float]:
         """Compute the vectors of a model piece by piece; yields the share done before each."""
@@ -61,5 +72,5 @@ class LazyLibrary:
         """Raises ModelUnavailableError where the film data cannot be had."""
         with self._lock:
             if self._library is None:
-                self._library = Library(self._engine, load(self._engine.data("films")))
+                self._library = Library.of(self._engine)
             return self._library

@@ -34,8 +34,9 @@ _TRADE = re.compile(
     | sequels? | prequels? | remake | remade | trilogy | installment | franchise | starring
     | co-stars | debut | first\ (?:feature|film) | (?:last|final)\ film | career
     | title\ (?:refers|is|comes) | originally\ (?:titled|intended) | screenplay | script\w*
-    | credits? | adapt\w* | based\ (?:up)?on | novel(?:la)? | book | co-?wr\w+ | writers? | drafts? | stars
-    | roles? | genre | admissions | project | directors? | editing | dedicated | compared | movie
+    | credits? | adapt\w* | based\ (?:up)?on | novel(?:la)? | book | co-?wr\w+ | writers? | drafts?
+    | stars | roles? | genre | admissions | project | directors? | editing | dedicated | compared
+    | movie
     )\b""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -43,8 +44,8 @@ _TRADE = re.compile(
 _STORY = re.compile(
     r"""\b(?:
     (?:tells?|telling)\ (?:the|a|of) | story\ of | follows | (?:revolv|cent(?:er|r)|focus)es
-    | cent(?:er|re)s?\ (?:on|around) | depict\w* | chronicles | concerns | portray\w*
-    | set\ (?:in|during|against|on|at) | plot | explores? | protagonists?
+    | cent(?:er|re)s?\ (?:on|around) | depicts | chronicles | concerns | portrays
+    | set\ (?:in|during|against|on|at) | plot\ (?:is|of|concerns) | explores? | protagonists?
     | (?:is|are|film)\ about | (?:plays?|stars?)(?:\ \S+){0,4}\ as\ (?:an?|the) | named
     )\b""",
     re.VERBOSE | re.IGNORECASE,

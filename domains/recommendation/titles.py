@@ -14,6 +14,7 @@ from domains.recommendation.introductions import fold
 from domains.recommendation.joining import without_article
 
 NEAREST = 5
+_LEAST_PART = 4  # characters of a title that mean something
 _LEAST_ALIKE = 0.6  # difflib's ratio; below it a suggestion only puzzles
 # "Title (1994)" and "Title (1994, Director)", also with full-width brackets.
 _NAMED = re.compile(r"^(.*\S)\s*[(（]\s*(\d{4})\s*(?:[,，]\s*([^()（）]+?)\s*)?[)）]$")
@@ -77,9 +78,12 @@ class Titles:
         return Title(asked, Match.UNKNOWN, None, self.nearest(named[1] if named else asked))
 
     def nearest(self, asked: str) -> tuple[Film, ...]:
-        """Films with the most similar titles, listed ones first."""
+        """Films whose titles hold what was typed, then those most similar; listed ones first."""
         wanted = without_article(asked)
         found: list[Film] = []
+        if len(wanted) >= _LEAST_PART:
+            holding = [title for title in self._listed if f" {wanted}" in f" {title}"]
+            found += [film for title in sorted(holding, key=len) for film in self._listed[title]]
         for index in (self._listed, self._alias, self._bare):
             close = difflib.get_close_matches(wanted, index, n=NEAREST, cutoff=_LEAST_ALIKE)
             found += [film for name in close for film in index[name]

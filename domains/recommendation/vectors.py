@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from domains.recommendation.films import Film
-from domains.recommendation.story import tells_story, telling
+from domains.recommendation.story import telling, tells_story
 from lepton_engine.catalog import catalogue
 from lepton_engine.errors import LeptonError
 from lepton_engine.results import Stamp
