@@ -79,7 +79,7 @@ class Service:
         found = detect(text)
         source = "en" if is_english(found) else found
         return Job(task, text, source, target if task == "translate" else source,
-                   time.monotonic() + MAX_SECONDS)
+                   time.monotonic() + MAX_SECONDS, self._texts(source, "evidence.source"))
 
     def _said(self, job: Job, key: str, **values: object) -> str:
         return self._texts(job.source_language, key, **values)
@@ -123,6 +123,8 @@ class Service:
         reasons = [self._said(job, f"reason.{job.task}")]
         if work.dropped:
             reasons.append(self._said(job, "reason.dropped", n=work.dropped))
+        if work.missing:
+            reasons.append(self._said(job, "reason.missing", numbers=", ".join(work.missing)))
         if work.left_over:
             reasons.append(self._said(job, "reason.left_over", n=work.left_over))
         if not work.complete:

@@ -11,7 +11,7 @@ from typing import Any
 
 from domains.text_studio.pieces import Piece, cut, halves
 from domains.text_studio.prompts import messages
-from domains.text_studio.support import LEAST_MEANING, Supporter, meaning
+from domains.text_studio.support import LEAST_MEANING, Supporter, meaning, numbers
 from lepton_engine.errors import DeadlineError
 from lepton_engine.language import detect, is_english
 from lepton_engine.results import ChatChunk, Evidence, Stamp
@@ -31,6 +31,7 @@ class Job:
     source_language: str
     target_language: str
     ends_at: float
+    source_name: str = ""
 
     def seconds_left(self) -> float:
         return self.ends_at - time.monotonic()
@@ -51,6 +52,7 @@ class Work:
     stamps: list[Stamp] = field(default_factory=list)
     finish_reason: str = ""
     left_over: int = 0
+    missing: list[str] = field(default_factory=list)
 
 
 def worker_of(engine: Any, job: Job) -> Generator[Work, None, None]:
@@ -136,7 +138,7 @@ def _keep_supported(work: Work, supporter: Supporter, job: Job) -> list[float]:
         seen.add(support.sentence)
         gap = "" if not work.text or job.target_language == "zh" else " "
         work.text += gap + support.sentence
-        work.evidence.append(supporter.evidence(support, "input"))
+        work.evidence.append(supporter.evidence(support, job.source_name))
         scores.append(support.score)
     return scores
 
@@ -165,6 +167,7 @@ def _translate(engine: Any, job: Job) -> Generator[Work, None, None]:
     if scores:
         work.confidence = sum(s * n for s, n in scores) / sum(n for _, n in scores)
         work.wrong = _what_is_wrong(work, job)
+    work.missing = sorted(numbers(job.text[: work.done]) - numbers(work.text))
     work.left_over = len(_HAN.findall(work.text)) if job.target_language == "en" else 0
     yield work
 
@@ -193,7 +196,7 @@ def _accept(engine: Any, job: Job, work: Work, piece: Piece) -> float:
     score, stamp = meaning(engine, piece.text, made)
     work.stamps.append(stamp)
     work.evidence.append(Evidence(
-        source="input", title=made if len(made) <= 120 else made[:119] + "…", address="",
+        source=job.source_name, title=made if len(made) <= 120 else made[:119] + "…", address="",
         quote=piece.text, score=score, passage=piece.text, start=0, end=len(piece.text)))
     return score
 

@@ -211,3 +211,12 @@ def test_views_escape_what_people_and_models_write() -> None:
     assert views.rows(payload, "zh")["data"] == [["=1+1", "<i>", "0.500"]]
     with open(views.rows_file(payload, "en"), encoding="utf-8-sig") as file:
         assert "'=1+1" in file.read()
+
+
+def test_numbers_that_a_translation_lost_are_named() -> None:
+    notice = "订单 AB12 CD34 EF56 GH78 已经寄出，共 250 元。"
+    outcome = build(FakeEngine(reply="Order AB12 CD34 EF56 GH78 was sent.")).api(
+        "translate", notice, "en")
+    assert outcome.decision is Decision.ANSWERED
+    assert "250" in outcome.reason
+    assert "12" not in outcome.reason
