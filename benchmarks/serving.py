@@ -89,9 +89,7 @@ def application() -> list[tuple[str, str]]:
         start = time.perf_counter()
         client.predict("How do I activate my new card?", "", api_name="/customer_service")
         first_s = time.perf_counter() - start
-        from urllib.request import urlopen as opened
-
-        ready_s = page_s + wait_for(lambda: opened(ADDRESS + "readyz").status == 200, 120)
+        ready_s = page_s + wait_for(lambda: urlopen(ADDRESS + "readyz").status == 200, 120)
         rows = [("page answers after a start, s", f"{page_s:.3g}"),
                 ("first customer service answer, asked at once, s", f"{first_s:.3g}"),
                 ("all models loaded after at most, s", f"{ready_s + first_s:.3g}")]
