@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import socket
@@ -31,23 +30,18 @@ CACHE_SECONDS = 3600
 log = logging.getLogger("lepton")
 
 
-def finished_domains(domains: Sequence[Domain] = DOMAINS) -> list[Domain]:
-    """The domains that have their page; a tab that is not finished is absent."""
-    return [d for d in domains if importlib.util.find_spec(f"domains.{d.slug}.ui") is not None]
-
-
-def create_app(engine: Any, domains: Sequence[Domain] | None = None) -> gr.Blocks:
+def create_app(engine: Any, domains: Sequence[Domain] = DOMAINS) -> gr.Blocks:
     """The whole page on an engine (or on the fake one). Loads no model."""
     with gr.Blocks(title="Lepton", analytics_enabled=False,
                    delete_cache=(CACHE_SECONDS, CACHE_SECONDS)) as demo:
-        build_shell(engine, finished_domains() if domains is None else domains)
+        build_shell(engine, domains)
     return demo.queue(max_size=MAX_WAITING)
 
 
 def launch_options(engine: Any) -> dict[str, Any]:
     """What ``launch`` needs besides address and port, for ``main`` and for the tests."""
     return {
-        "theme": lepton_theme(), "css_paths": [ROOT / "assets" / "css" / "lepton.css"],
+        "theme": lepton_theme(), "css_paths": sorted((ROOT / "assets" / "css").glob("*.css")),
         "ssr_mode": False, "run_history": False, "enable_monitoring": False,
         "footer_links": ["api"], "max_file_size": UPLOAD_BYTES, "quiet": True,
         "app_kwargs": {"middleware": [Middleware(BodyGuard)],
@@ -88,9 +82,8 @@ def main() -> int:
     from lepton_engine import Engine
 
     engine = Engine()
-    domains = finished_domains()
-    demo = create_app(engine, domains)
-    engine.preload(dict.fromkeys(name for domain in domains for name in domain.needs))
+    demo = create_app(engine)
+    engine.preload(dict.fromkeys(name for domain in DOMAINS for name in domain.needs))
     print(f"Lepton is on http://{host}:{port} (stop with Ctrl+C).", flush=True)
     try:
         demo.launch(server_name=host, server_port=port, **launch_options(engine))

@@ -18,7 +18,7 @@ def launch() -> Iterator[Callable[..., str]]:
     running: list[Any] = []
 
     def start(engine: Any, domains: Any = None) -> str:
-        demo = app.create_app(engine, domains)
+        demo = app.create_app(engine, app.DOMAINS if domains is None else domains)
         demo.launch(server_name="127.0.0.1", prevent_thread_lock=True,
                     **app.launch_options(engine))
         running.append(demo)

@@ -15,8 +15,8 @@ on it can be right or wrong. Nothing of it is a canned answer unless a test pass
     engine = FakeEngine(synonyms={"报销": "refund"})             # makes two words one
 
 ``fail`` is keyed by method ("embed", "classify", "rerank", "entities", "chat",
-"stream_chat", "data", "adapter_card", "cached_array") or by the name of a model, adapter or data set;
-"chat" also fails ``stream_chat``. ``engine.calls`` counts calls by method,
+"stream_chat", "data", "adapter_card", "cached_array") or by the name of a model, adapter or
+data set; "chat" also fails ``stream_chat``. ``engine.calls`` counts calls by method,
 ``engine.produced`` the chunks that streams gave, ``engine.closed`` the streams closed early.
 """
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.films import write_films
+
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
              "--disable-component-update", "--disable-dev-shm-usage", "--no-first-run"]
 # Noise of the browser itself, not of the page.
@@ -98,5 +100,5 @@ def visit(chromium: Any) -> Iterator[Callable[..., Visitor]]:
 
 @pytest.fixture
 def films_folder(tmp_path: Path) -> Path:
-    """A small film data set; empty while no tab needs one."""
-    return tmp_path
+    """A small film data set in the form of the catalogue's."""
+    return write_films(tmp_path / "films")
