@@ -2,10 +2,12 @@
 
 from domains.base import Domain
 
+SEARCH = ("minilm-l6", "use-multilingual", "reranker")
+
 DOMAINS: tuple[Domain, ...] = (
-    Domain("customer_service", ("minilm-l6", "use-multilingual", "reranker", "bank-intent", "qwen-0.5b")),
-    Domain("medical_qa", ("minilm-l6", "use-multilingual", "reranker")),
-    Domain("financial_sentiment", ("finance-sentiment", "spacy-en")),
-    Domain("recommendation", ("films", "minilm-l6")),
-    Domain("text_studio", ("qwen-0.5b", "minilm-l6")),
+    Domain("customer_service", (*SEARCH, "bank-intent", "qwen-0.5b")),
+    Domain("medical_qa", SEARCH),
+    Domain("financial_sentiment", ("minilm-l6", "finance-sentiment", "spacy-en")),
+    Domain("recommendation", ("films", "minilm-l6", "use-multilingual")),
+    Domain("text_studio", ("qwen-0.5b", "minilm-l6", "use-multilingual")),
 )
