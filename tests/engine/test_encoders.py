@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +13,11 @@ from lepton_engine.batching import in_batches, padded, plan
 from lepton_engine.catalog import Store, catalogue
 from lepton_engine.device import DeviceChoice, choose_device
 from lepton_engine.errors import (
-    DeviceError,
-    InputError,
     ModelUnavailableError,
     RuntimeFailure,
-    UnsafeModelError,
 )
 from lepton_engine.runtimes import encoder_export, encoders
-from lepton_engine.runtimes.checkpoint import Checkpoint, Signature, weight_names
+from lepton_engine.runtimes.checkpoint import Signature
 from lepton_engine.runtimes.encoders import LoadedEncoder, load_encoder
 from lepton_engine.settings import Settings
 from lepton_engine.subwords import HubVocabulary
@@ -31,27 +26,6 @@ from tests.engine import tiny_encoders
 CPU = DeviceChoice("cpu", "fp32", "a test", ("openvino", "torch"))
 # Sums of 32 products in another order: fp32 leaves six digits.
 CLOSE = 2e-5
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(Settings(home=tmp_path_factory.mktemp("home"), offline=True))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_encoders.build(tmp_path_factory.mktemp("encoder"))
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Convert in this process, where torch is loaded anyhow: seconds less a model."""
-
-    def export(form: str, source: Path, target: Path, heads: int = 0) -> None:
-        if encoder_export.main([form, str(source), str(target), str(heads)]):
-            raise ModelUnavailableError("refused")
-
-    monkeypatch.setattr(encoder_export, "export", export)
 
 
 def load(folder: Path, store: Store, runtime: str | None, choice: DeviceChoice = CPU,
@@ -129,100 +103,6 @@ def test_only_the_wanted_outputs_are_copied(tmp_path: Path, store: Store, here: 
         assert set(encoder.run(ids, mask, types, ["nsp_logits"])) == {"nsp_logits"}
 
 
-# Heads are those whose weights are in the files
-
-
-@pytest.mark.parametrize(("kind", "outputs"), [
-    ("Model", {"last_hidden_state"}),
-    ("ForSequenceClassification", {"logits"}),
-    ("ForMaskedLM", {"last_hidden_state", "mlm_logits"}),
-    ("ForPreTraining", {"last_hidden_state", "mlm_logits", "nsp_logits"}),
-    ("ForNextSentencePrediction", {"last_hidden_state", "nsp_logits"}),
-])
-def test_the_heads_of_a_checkpoint_are_found(tmp_path: Path, store: Store, kind: str,
-                                             outputs: set[str]) -> None:
-    source = tiny_encoders.build(tmp_path / kind, kind, id2label=tiny_encoders.LABELS,
-                                 label2id={v: k for k, v in tiny_encoders.LABELS.items()})
-    signature = load(source, store, "torch").signature
-    assert set(signature.outputs) == outputs
-    assert signature.labels == (tuple(tiny_encoders.LABELS.values())
-                                if kind == "ForSequenceClassification" else ())
-    assert signature.max_positions == 48
-    assert signature.type_ids
-
-
-def without(source: Path, *parts: str) -> None:
-    """Take the weights whose names contain one of ``parts`` out of the files."""
-    from safetensors.numpy import load_file, save_file
-
-    path = source / "model.safetensors"
-    kept = {k: v for k, v in load_file(path).items() if not any(p in k for p in parts)}
-    save_file(kept, path, metadata={"format": "pt"})
-
-
-def test_a_head_that_the_configuration_promises_but_the_weights_lack_is_not_offered(
-        tmp_path: Path, store: Store) -> None:
-    source = tiny_encoders.build(tmp_path / "claims", "ForPreTraining")
-    without(source, "cls.seq_relationship")
-    assert "nsp_logits" not in load(source, store, "torch").signature.outputs
-    without(source, "cls.predictions.transform.dense.weight")
-    assert load(source, store, "torch").signature.outputs == ("last_hidden_state",)
-
-
-def test_weights_beat_the_architecture_in_the_configuration(tmp_path: Path, store: Store) -> None:
-    """The published bert-base says ForMaskedLM and holds the next-sentence head as well."""
-    source = tiny_encoders.build(tmp_path / "more", "ForPreTraining")
-    config = json.loads((source / "config.json").read_text())
-    config["architectures"] = ["BertForMaskedLM"]
-    (source / "config.json").write_text(json.dumps(config))
-    assert "nsp_logits" in load(source, store, "torch").signature.outputs
-
-
-def test_a_trunk_with_holes_is_not_loaded(tmp_path: Path, store: Store) -> None:
-    source = tiny_encoders.build(tmp_path / "holes")
-    without(source, "encoder.layer.1.output.dense.weight")
-    with pytest.raises(ModelUnavailableError, match="lack some of the weights"):
-        load(source, store, "torch")
-
-
-# Refusals
-
-
-def test_code_in_a_configuration_is_refused_by_both_readers(tmp_path: Path, store: Store) -> None:
-    source = tiny_encoders.build(tmp_path / "code")
-    config = json.loads((source / "config.json").read_text())
-    config["auto_map"] = {"AutoModel": "modeling_evil.Evil"}
-    (source / "config.json").write_text(json.dumps(config))
-    with pytest.raises(UnsafeModelError, match="auto_map"):
-        Checkpoint.open(source)
-    with pytest.raises(UnsafeModelError):
-        load(source, store, "torch")
-
-
-def test_pickled_weights_are_refused_and_absent_ones_are_named(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ModelUnavailableError, match="no safetensors"):
-        Checkpoint.open(tmp_path)
-    (tmp_path / "pytorch_model.bin").write_bytes(b"cos\nsystem\n")
-    with pytest.raises(UnsafeModelError, match="safetensors"):
-        Checkpoint.open(tmp_path)
-
-
-@pytest.mark.parametrize("content", [b"", b"abc", b"\xff" * 16, b"\x04\0\0\0\0\0\0\0nope"])
-def test_a_broken_safetensors_header_gets_a_sentence(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "model.safetensors").write_bytes(content)
-    with pytest.raises(ModelUnavailableError, match="no readable safetensors"):
-        weight_names(tmp_path / "model.safetensors")
-
-
-def test_a_runtime_that_is_not_there_or_not_for_the_device_is_refused(folder: Path,
-                                                                      store: Store) -> None:
-    with pytest.raises(InputError, match="openvino, torch"):
-        load(folder, store, "abacus")
-    with pytest.raises(DeviceError, match="torch"):
-        load(folder, store, "openvino", replace(CPU, device="cuda", runtimes=("torch",)))
-
-
 # Fallback, conversion, threads
 
 
@@ -262,7 +142,7 @@ def test_a_conversion_happens_once_in_a_process_of_its_own(tmp_path: Path, folde
 
 def test_what_the_converting_process_refuses_arrives_as_its_sentence(tmp_path: Path) -> None:
     source = tiny_encoders.build(tmp_path / "source")
-    without(source, "encoder.layer.0.output.dense.weight")
+    tiny_encoders.without(source, "encoder.layer.0.output.dense.weight")
     with pytest.raises(ModelUnavailableError, match="lack some of the weights"):
         encoder_export.export("safetensors", source, tmp_path)
     with pytest.raises(RuntimeError, match="ended with"):

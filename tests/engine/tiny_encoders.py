@@ -85,3 +85,12 @@ def as_inputs(folder: Path, text: str, second: str | None = None) -> dict[str, A
     return {"input_ids": torch.tensor([encoding.ids]),
             "attention_mask": torch.ones((1, len(encoding.ids)), dtype=torch.int64),
             "token_type_ids": torch.tensor([encoding.type_ids])}
+
+
+def without(source: Path, *parts: str) -> None:
+    """Take the weights whose names contain one of ``parts`` out of the files."""
+    from safetensors.numpy import load_file, save_file
+
+    path = source / "model.safetensors"
+    kept = {k: v for k, v in load_file(path).items() if not any(p in k for p in parts)}
+    save_file(kept, path, metadata={"format": "pt"})
