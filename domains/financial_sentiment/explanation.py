@@ -34,10 +34,8 @@ def explain(engine: Any, say: Texts, text: str) -> Explanation:
                               "stamp": result.stamp, "word_count": len(spans)}
     if not whole.accepted:
         card = Card.of(engine.adapter_card(ADAPTER))
-        reason = say("en", "reason.threshold", label=say("en", f"label.{whole.label}"),
-                     confidence=three(whole.confidence))
-        return Explanation(decision=Decision.ABSTAINED, **common,
-                           reason=f"{reason} {card.threshold_sentence(say, 'en')}".strip())
+        return Explanation(decision=Decision.ABSTAINED, reason=card.refusal(say, "en", whole),
+                           **common)
     score = score_of(whole)
     words = tuple(_influence(text, span, score - score_of(without))
                   for span, without in zip(tried, result[1:], strict=True))

@@ -22,11 +22,13 @@ ADAPTER = "finance-sentiment"
 class Card:
     """What the head's card says about held-out headlines; None where it does not.
 
-    ``coverage`` is the share that passes the threshold, ``error`` the share of wrong
-    labels among those, ``n`` how many headlines were held out.
+    ``threshold`` is the least probability of an accepted label, ``coverage`` the share of
+    headlines that pass it, ``error`` the share of wrong labels among those, ``n`` how many
+    headlines were held out.
     """
 
     name: str
+    threshold: float | None
     coverage: float | None
     error: float | None
     n: int | None
@@ -35,15 +37,20 @@ class Card:
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> Card:
         at, scores = card.get("at_threshold") or {}, card.get("scores") or {}
-        return cls(str(card.get("name") or ADAPTER), at.get("coverage"), at.get("error"),
-                   at.get("n") or scores.get("n"), scores.get("accuracy") or {})
+        least = card.get("threshold")
+        return cls(str(card.get("name") or ADAPTER),
+                   float(least) if isinstance(least, (int, float)) else None,
+                   at.get("coverage"), at.get("error"), at.get("n") or scores.get("n"), scores.get("accuracy") or {})
 
-    def threshold_sentence(self, say: Texts, lang: str) -> str:
+    def refusal(self, say: Texts, lang: str, label: Classification) -> str:
+        """Why a label was not accepted, and what the threshold does on held-out data."""
+        said = say(lang, "reason.threshold", label=say(lang, f"label.{label.label}"),
+                   confidence=three(label.confidence), threshold=three(self.threshold))
         if self.coverage is None or self.error is None:
-            return ""
+            return said
         key = "reason.threshold_card" if self.n else "reason.threshold_card_plain"
-        return say(lang, key, n=f"{self.n or 0:,}", coverage=percent(self.coverage),
-                   error=percent(self.error))
+        return f"{said} " + say(lang, key, n=f"{self.n or 0:,}", error=percent(self.error),
+                                coverage=percent(self.coverage))
 
     def evidence(self, say: Texts, lang: str) -> tuple[Evidence, ...]:
         """The accuracy on held-out headlines, or nothing where the card has none."""
@@ -101,10 +108,8 @@ def _reason(say: Texts, lang: str, names: int, language: str, label: Classificat
         known = f"language.{language}"
         return say(lang, "reason.language",
                    language=say(lang, known if known in say else "language.other"))
-    if not label.accepted:
-        parts = [say(lang, "reason.threshold", label=say(lang, f"label.{label.label}"),
-                     confidence=three(label.confidence))]
-        return " ".join(parts + ([card.threshold_sentence(say, lang)] if card else [])).strip()
+    if card is not None and not label.accepted:
+        return card.refusal(say, lang, label)
     parts = [say(lang, "reason.answered", positive=three(label.probabilities["positive"]),
                  negative=three(label.probabilities["negative"]), score=signed(score_of(label)))]
     if names > 1:

@@ -119,7 +119,7 @@ class FinancialSentiment:
         started = time.perf_counter()
         found = [mentions(self._table, headline.text, named.get(i, ()))
                  for i, headline in enumerate(part)]
-        rules = Stamp(RULES, "cpu", "", rules_ms + _since(started))
+        rules = Stamp(RULES, "cpu", "none", rules_ms + _since(started))
         card = self._card(labels.values())
         rows = [row for i, headline in enumerate(part)
                 for row in rows_of(self._say, first + i, headline, found[i], languages[i],

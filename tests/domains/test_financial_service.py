@@ -96,6 +96,7 @@ def test_below_the_threshold_the_cards_error_is_quoted() -> None:
     assert refused.decision is Decision.ABSTAINED
     assert (refused.label, refused.score) == (None, None)
     assert refused.confidence == pytest.approx(0.9)
+    assert "answers from 0.500 on" in refused.reason
     assert "95.0 % of 1,431 held-out headlines" in refused.reason
     assert "4.00 %" in refused.reason
     assert outcome.evidence[0].quote == (
