@@ -40,7 +40,8 @@ class Card:
         least = card.get("threshold")
         return cls(str(card.get("name") or ADAPTER),
                    float(least) if isinstance(least, (int, float)) else None,
-                   at.get("coverage"), at.get("error"), at.get("n") or scores.get("n"), scores.get("accuracy") or {})
+                   at.get("coverage"), at.get("error"), at.get("n") or scores.get("n"),
+                   scores.get("accuracy") or {})
 
     def refusal(self, say: Texts, lang: str, label: Classification) -> str:
         """Why a label was not accepted, and what the threshold does on held-out data."""
