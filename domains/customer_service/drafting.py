@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from domains.customer_service.grounding import Support, Window
+from domains.customer_service.knowledge import numbered
 from domains.customer_service.wording import wording
 from lepton_engine import sentences
 from lepton_engine.results import Evidence
@@ -108,8 +109,7 @@ class Draft:
                          for sentence, support in self.kept)
         if self.steps is None:
             return said
-        listed = "\n".join(f"{n}. {step}" for n, step in enumerate(self.steps[0], 1))
-        return f"{listed} [1]\n\n{said}".rstrip()
+        return f"{numbered(self.steps[0])} [1]\n\n{said}".rstrip()
 
     def _distinct(self) -> dict[tuple[str, int, int], Support]:
         """The supports in the order of their numbers, each place once."""

@@ -49,6 +49,7 @@ class Rule:
     article: str
     patterns: tuple[re.Pattern[str], ...]
     guards: tuple[Guard, ...]
+    first_step: int = 1
 
     def fires(self, sentence: str) -> bool:
         for pattern in self.patterns:
@@ -60,12 +61,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Handoff:
-    """Why a message goes to a person. ``article``: where the first steps are quoted from."""
+    """Why a message goes to a person, and the article and step that it is told at once."""
 
     category: str
     rule: str
     article: str
-    sentence: str
+    first_step: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class IntentSupport:
     category: str
     article: str
     guards: tuple[Guard, ...]
+    first_step: int = 1
 
 
 class HandoffRules:
@@ -90,12 +92,13 @@ class HandoffRules:
         self.rules = tuple(
             Rule(row["id"], row["category"], row["language"], row["article"],
                  _compiled(row["patterns"], table["fragments"][row["language"]]),
-                 tuple(guards[name] for name in row.get("unless", ())))
+                 tuple(guards[name] for name in row.get("unless", ())), row.get("first_step", 1))
             for row in table["rules"]
         )
         self.support = tuple(
             IntentSupport(row["intent"], row["confidence"], row["category"], row["article"],
-                          tuple(guards[name] for name in row.get("unless", ())))
+                          tuple(guards[name] for name in row.get("unless", ())),
+                          row.get("first_step", 1))
             for row in table["intents"]
         )
 
@@ -112,7 +115,7 @@ class HandoffRules:
             if rule.language == code:
                 for part in parts:
                     if rule.fires(part):
-                        return Handoff(rule.category, rule.id, rule.article, part)
+                        return Handoff(rule.category, rule.id, rule.article, rule.first_step)
         return None
 
     def supported_by(self, intent: str, confidence: float, message: str) -> Handoff | None:
@@ -121,7 +124,7 @@ class HandoffRules:
         for row in self.support:
             sure = row.intent == intent and confidence >= row.confidence
             if sure and not any(guard.holds_anywhere(text) for guard in row.guards):
-                return Handoff(row.category, f"intent:{intent}", row.article, text)
+                return Handoff(row.category, f"intent:{intent}", row.article, row.first_step)
         return None
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from domains.customer_service.outcome import Topic
+from lepton_engine.results import Evidence
 from lepton_engine.retrieval import Passage
 
 FOLDER = Path(__file__).parents[2] / "assets" / "knowledge" / "customer_service"
 LANGUAGES = ("en", "zh")
 LATER_SHARE = 0.5
+FIRST_STEPS = 3
 SOURCES = {"en": "Lepton Bank help centre (fictional)", "zh": "Lepton Bank 帮助中心（虚构）"}
 
 
@@ -84,6 +86,22 @@ class Articles:
     def passages(self) -> list[Passage]:
         return [article.passage() for articles in self.by_language.values()
                 for article in articles.values()]
+
+
+def first_steps(article: Article, first: int = 1) -> Evidence:
+    """Up to three steps of the article from step ``first`` on, quoted as one run of lines."""
+    passage = article.passage()
+    chosen = article.steps[first - 1:first - 1 + FIRST_STEPS]
+    quote = "\n".join(chosen)
+    start = passage.text.index(quote, len(article.body))
+    return Evidence(source=passage.source, title=passage.title, address=passage.address,
+                    quote=quote, score=1.0, passage=passage.text, start=start,
+                    end=start + len(quote))
+
+
+def numbered(lines: Sequence[str]) -> str:
+    """Lines as a list for people: "1. …"."""
+    return "\n".join(f"{n}. {line}" for n, line in enumerate(lines, 1))
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from domains.customer_service import smalltalk
 from domains.customer_service.answering import Answering, Sources
 from domains.customer_service.conversation import Conversation
 from domains.customer_service.handoff import Handoff, HandoffRules
-from domains.customer_service.knowledge import Article, Articles
+from domains.customer_service.knowledge import Article, Articles, first_steps, numbered
 from domains.customer_service.outcome import Turn
 from domains.customer_service.request import Request, read_intent
 from domains.customer_service.selection import SentenceVectors
@@ -25,7 +25,6 @@ from domains.shared.conversations import ConversationStore
 from domains.shared.texts import Texts
 from lepton_engine.errors import InputError, LimitError
 from lepton_engine.language import detect, is_english
-from lepton_engine.results import Evidence
 from lepton_engine.retrieval import Hit, KnowledgeBase
 from lepton_engine.text import clean
 
@@ -33,7 +32,6 @@ MAX_CHARACTERS = 4_000
 RECORDED_INPUT = {"message": "How do I activate my new card?"}
 CANDIDATES = 5
 TOPICS = 3
-FIRST_STEPS = 3
 
 
 def build(engine: Any) -> Service:
@@ -156,13 +154,13 @@ class Service:
     def _hand_over(self, request: Request, handoff: Handoff) -> Turn:
         """A person takes over; what to do at once is quoted and needs no model."""
         article = self._articles.get(handoff.article, request.language)
-        evidence = first_steps(article)
-        steps = "\n".join(f"{n}. {e.quote} [{n}]" for n, e in enumerate(evidence, 1))
+        evidence = first_steps(article, handoff.first_step)
+        steps = numbered(evidence.quote.splitlines()) + " [1]"
         text = request.text(f"text.{handoff.category}") + "\n\n" + request.text(
             f"text.first_steps_{handoff.category}") + "\n" + steps
         return request.turn(
             Decision.HANDED_OFF, request.text(f"reason.{handoff.category}"), text=text,
-            evidence=evidence, category=handoff.category,
+            evidence=(evidence,), category=handoff.category,
             summary=summary(request, handoff, self._now()))
 
 
@@ -185,17 +183,3 @@ def best_by_article(hits: tuple[Hit, ...]) -> list[Hit]:
     for hit in hits:
         found.setdefault(hit.passage.document, hit)
     return list(found.values())
-
-
-def first_steps(article: Article) -> tuple[Evidence, ...]:
-    """The article's first steps as evidence, quoted from its text."""
-    passage = article.passage()
-    rows: list[Evidence] = []
-    place = len(article.body)
-    for step in article.steps[:FIRST_STEPS]:
-        place = passage.text.index(step, place)
-        rows.append(Evidence(source=passage.source, title=passage.title, address=passage.address,
-                             quote=step, score=1.0, passage=passage.text, start=place,
-                             end=place + len(step)))
-        place += len(step)
-    return tuple(rows)

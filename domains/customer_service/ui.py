@@ -23,6 +23,7 @@ class Layout:
     ``earlier`` is never seen: an example of a follow-up brings its first question in it.
     """
 
+    chat: gr.Chatbot
     topics: tuple[gr.Button, ...]
     summary: gr.Textbox
     message: gr.Textbox
@@ -56,7 +57,7 @@ def layout(page: Page) -> Layout:
         new = page.label(gr.Button(size="sm", scale=0, min_width=150), value="button.new")
     earlier = gr.Textbox(visible=False)
     page.example_bar({"message": message, "earlier": earlier})
-    return Layout(topics, summary, message, earlier, send, stop, retry, new,
+    return Layout(chat, topics, summary, message, earlier, send, stop, retry, new,
                   gr.State(Conversation()))
 
 
@@ -102,5 +103,5 @@ def wire(page: Page, layout: Layout, service: Service) -> None:
     for button in layout.topics:
         page.run(button.click, chosen, [button, layout.conversation], outputs, **busy)
     page.run(layout.retry.click, again, [layout.conversation, page.lang], outputs, **busy)
-    page.run(layout.new.click, lambda: row({}, Conversation()), [], outputs)
+    page.run([layout.new.click, layout.chat.clear], lambda: row({}, Conversation()), [], outputs)
     page.run(layout.stop.click, views.stopped, [page.payload], [page.payload])

@@ -100,9 +100,9 @@ def test_judging_set_written_apart(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_article_of_the_rules_exists_in_both_languages() -> None:
     articles = Articles.load()
     for rule in RULES.rules:
-        assert articles.get(rule.article, rule.language).steps
+        assert len(articles.get(rule.article, rule.language).steps) > rule.first_step
     for row in RULES.support:
-        assert articles.get(row.article, "en").steps
+        assert len(articles.get(row.article, "en").steps) > row.first_step
 
 
 def test_fraud_comes_before_a_complaint() -> None:

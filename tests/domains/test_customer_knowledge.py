@@ -6,8 +6,7 @@ import itertools
 import json
 import re
 
-from domains.customer_service.knowledge import FOLDER, Articles
-from domains.customer_service.service import first_steps
+from domains.customer_service.knowledge import FOLDER, Articles, first_steps
 
 ARTICLES = Articles.load()
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -64,8 +63,9 @@ def test_two_writers_do_not_contradict_each_other() -> None:
 def test_texts_quote_their_own_steps() -> None:
     for articles in ARTICLES.by_language.values():
         for article in articles.values():
-            for evidence in first_steps(article):
-                assert evidence.passage[evidence.start:evidence.end] == evidence.quote
+            evidence = first_steps(article, 2)
+            assert evidence.passage[evidence.start:evidence.end] == evidence.quote
+            assert evidence.quote.splitlines() == list(article.steps[1:4])
 
 
 def test_intents_and_wordings_name_articles_that_exist() -> None:
