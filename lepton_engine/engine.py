@@ -143,14 +143,18 @@ class Engine:
 
     # The engine itself
 
-    def preload(self, names: Iterable[str]) -> None:
-        """Load behind the caller's back, in this order; `status` shows how far it is."""
-        wanted = list(dict.fromkeys(names))
+    def preload(self, names: Iterable[str], then: Iterable[Callable[[], object]] = ()) -> None:
+        """Load behind the caller's back, in this order; `status` shows how far it is.
+
+        ``then`` is called after the last load, one after the other: what a program wants
+        to have ready (an index, say) that the engine knows nothing of.
+        """
+        wanted, work = list(dict.fromkeys(names)), list(then)
         self._pool.expect(wanted)
-        threading.Thread(target=self._preload, args=(wanted,), daemon=True,
+        threading.Thread(target=self._preload, args=(wanted, work), daemon=True,
                          name="lepton-preload").start()
 
-    def _preload(self, names: list[str]) -> None:
+    def _preload(self, names: list[str], work: list[Callable[[], object]]) -> None:
         for name in names:
             if self._closed.is_set():
                 return
@@ -160,6 +164,13 @@ class Engine:
             except LeptonError as error:
                 # The pool keeps the failure; the tab that needs this model shows it.
                 logger.warning("%s is not available (id %s)", name, error.id)
+        for prepare in work:
+            if self._closed.is_set():
+                return
+            try:
+                prepare()
+            except Exception as error:  # whoever needs it meets the same error on its own call
+                logger.warning("Not prepared: %s", type(error).__name__)
 
     def status(self) -> EngineStatus:
         """Device, what is loaded or loading, and memory: cheap enough for a timer."""
