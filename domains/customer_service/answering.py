@@ -25,17 +25,23 @@ from lepton_engine.results import Stamp
 
 MODEL = "qwen-0.5b"
 MAX_NEW_TOKENS = 140
-ARTICLES = 2  # that the model reads, and whose text may support a sentence
+NEAR = 0.5  # a second article is read too when its score is this share of the first's
 
 
 @dataclass(frozen=True)
 class Sources:
     """What an answer is made from: the question completed by the conversation, the articles
-    best first, and the probability that the first is the right one."""
+    with their scores, best first, and the probability that the first is the right one."""
 
     question: str
-    articles: Sequence[Article]
+    found: Sequence[tuple[Article, float]]
     confidence: float
+
+    def read(self) -> list[Article]:
+        """The articles that the model reads, and whose text may support a sentence."""
+        first = self.found[0][1]
+        near = [article for article, score in self.found[1:2] if score >= NEAR * first]
+        return [self.found[0][0], *near]
 
 
 class Answering:
@@ -45,14 +51,15 @@ class Answering:
                  sources: Sources) -> None:
         self._engine, self._request, self._sources = engine, request, sources
         language = request.language
-        passages = [article.passage() for article in sources.articles[:ARTICLES]]
+        self._articles = sources.read()
+        passages = [article.passage() for article in self._articles]
         self._selection = Selection(engine, kept, sources.question, passages, language)
         request.stamps += self._selection.stamps
         self._grounding = Grounding(engine, passages, language)
         self._draft = Draft(self._grounding.support, _pattern(request, "prompt.declines"), language)
         self._steps: tuple[str, ...] = ()
         if _pattern(request, "prompt.how_to").search(request.message):
-            article = sources.articles[0]
+            article = self._articles[0]
             self._steps = article.steps
             start = len(article.body) + 2
             window = Window(passages[0], start, len(article.text))
@@ -107,7 +114,7 @@ class Answering:
 
     def _turn(self, reason: str, **fields: Any) -> Turn:
         request, draft = self._request, self._draft
-        said = request.text(reason, title=self._sources.articles[0].title, kept=len(draft.kept),
+        said = request.text(reason, title=self._articles[0].title, kept=len(draft.kept),
                             dropped=draft.dropped, failure=fields.pop("failure", ""))
         return request.turn(Decision.ANSWERED, said, **{
             "text": draft.text, "evidence": draft.evidence, "generated": bool(draft.kept),

@@ -15,6 +15,9 @@ from lepton_engine.results import Evidence
 MAX_KEPT = 4  # sentences of an answer; more is no longer short
 MAX_DROPPED_FIRST = 3  # unsupported sentences before any good one: the model has lost it
 _MARKS = re.compile(r"^(?:[-*•#>]+|\(?\d{1,2}[.)、])\s*")
+_OPENINGS = re.compile(
+    r"^(?:(?:according to|based on) (?:the|these) (?:facts|articles?),?|根据(?:以上)?(?:资料|文章)，?)\s*",
+    re.IGNORECASE)
 _INLINE = re.compile(r"\*\*|__|`|\[\d+\]|\[(?=[^\]]*$)")
 _CLOSED = re.compile(r"[。！？｡][\"'”’»)]*$|\n\s*$")
 
@@ -120,9 +123,10 @@ class Draft:
 
 
 def tidy(text: str) -> str:
-    """A sentence without list marks, emphasis and invented reference numbers."""
-    plain = _INLINE.sub("", _MARKS.sub("", text.strip()))
-    return " ".join(plain.split())
+    """A sentence without list marks, emphasis, "According to the facts" and [3]."""
+    plain = " ".join(_INLINE.sub("", _MARKS.sub("", text.strip())).split())
+    bare = _OPENINGS.sub("", plain)
+    return bare[:1].upper() + bare[1:] if bare != plain else plain
 
 
 def _key(window: Window) -> tuple[str, int, int]:

@@ -3,7 +3,7 @@
 Copied words are supported by the place they were copied from. Anything else is supported
 by one sentence of a passage when
 
-- nearly all of its content words stand there (lexical containment),
+- all of its content words but one, or nine tenths of them, stand there,
 - every number stands there, followed by the same word, and numbers that the sentence joins
   stand in one clause ("sending 100 costs 1.00, sending 1,000 costs 5.00" does not support
   "sending 100 costs 5.00", nor "5 to 7 working days" "5 working days"),
@@ -37,7 +37,8 @@ from lepton_engine.retrieval import Passage
 MIN_WORDS = 3  # a paraphrase of fewer content words says too little to be checked
 MIN_COPIED = 2
 MAX_REACH = 3  # neighbouring sentences that may support the parts of one sentence
-CONTAINMENT = {"en": 0.8, "zh": 0.7}
+CONTAINMENT = 0.9
+FEW_WORDS = 5  # a claim of so many content words may have one of its own, shorter ones none
 SIMILARITY = {"en": 0.6, "zh": 0.55}
 ENCODERS = {"en": "minilm-l6", "zh": "use-multilingual"}
 
@@ -168,7 +169,10 @@ def lexical_support(sentence: str, source: str, language: str) -> float | None:
     if len(claim.words) < 2:
         return None
     share = len(claim.kinds & given.kinds) / len(claim.kinds)
-    if share < CONTAINMENT[language] or not _numbers_agree(claim, given):
+    allowed = 1 if len(claim.kinds) >= FEW_WORDS else 0
+    if len(claim.kinds - given.kinds) > allowed and share < CONTAINMENT:
+        return None
+    if not _numbers_agree(claim, given):
         return None
     if not _joined_numbers(sentence, source, language):
         return None

@@ -123,7 +123,7 @@ class Service:
         score = hits[0].score if hits else 0.0
         verdict = self._thresholds.verdict(score, request.language)
         if verdict.decision is Decision.ANSWERED:
-            sources = Sources(found.query, [self._article(hit) for hit in hits],
+            sources = Sources(found.query, [(self._article(hit), hit.score) for hit in hits],
                               verdict.confidence)
             yield from Answering(self._engine, self._vectors, request, sources).stream()
             return
