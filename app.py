@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -73,7 +74,8 @@ def settings() -> tuple[str, int]:
 
 def main() -> int:
     """Serve until stopped. Returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    log.setLevel(logging.INFO)
     host, port = settings()
     if port_is_taken(host, port):
         print(f"Port {port} is taken. Stop the other program, or choose another port with "
@@ -82,6 +84,7 @@ def main() -> int:
     from lepton_engine import Engine
 
     engine = Engine()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as Ctrl+C: the engine is closed
     demo = create_app(engine)
     engine.preload(dict.fromkeys(name for domain in DOMAINS for name in domain.needs))
     print(f"Lepton is on http://{host}:{port} (stop with Ctrl+C).", flush=True)

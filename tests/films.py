@@ -67,7 +67,7 @@ ROWS = (
      "An old couple visits its grown children in the city, who have no time for them."),
     ("Close-Up", 1990, "Abbas Kiarostami", "drama", "Hossain Sabzian, Mohsen Makhmalbaf",
      "A poor man pretends to be a famous director to a family and is brought to court."),
-    ("City Lights", 1931, "Charles Chaplin", "romantic comedy", "Charles Chaplin, Virginia Cherrill",
+    ("City Lights", 1931, "Charles Chaplin", "romantic comedy", "Charles Chaplin, Harry Myers",
      "A tramp falls in love with a blind flower girl and finds the money to let her see."),
 )
 

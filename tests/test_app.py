@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,52 @@ def test_main_preloads_in_tab_order_and_closes(monkeypatch: pytest.MonkeyPatch) 
     assert launched["ssr_mode"] is False
     assert launched["server_name"] == "127.0.0.1"
     assert engine.calls["close"] == 1
+
+
+def test_without_models_the_page_opens_and_each_tab_says_what_is_missing(tmp_path: Path) -> None:
+    """``python app.py`` as it is, offline, on an empty store; SIGTERM ends it cleanly."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py")], cwd=tmp_path, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env={**os.environ, "LEPTON_HOME": str(tmp_path), "LEPTON_OFFLINE": "1",
+             "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)})
+    url = f"http://127.0.0.1:{port}"
+    try:
+        status = wait_until_ready(url)
+        failed = {m["name"]: m["detail"] for m in status["models"] if m["state"] == "failed"}
+        assert {"minilm-l6", "qwen-0.5b", "films"} <= set(failed)
+        assert all(len(detail) > 20 and str(tmp_path) not in detail for detail in failed.values())
+        assert "Lepton" in httpx.get(url).text
+        client = Client(url, verbose=False)
+        with pytest.raises(AppError, match=r"\(id [0-9a-f]{8}\)"):
+            client.predict("How do I activate my card?", api_name="/customer_service")
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "activate my card" not in errors
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(url: str, seconds: float = 120) -> dict[str, Any]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            answer = httpx.get(f"{url}/readyz", timeout=10)
+        except httpx.TransportError:
+            time.sleep(0.5)
+            continue
+        if answer.status_code == 200:
+            status: dict[str, Any] = answer.json()
+            return status
+        time.sleep(0.5)
+    raise AssertionError("the application did not become ready")
 
 
 def test_importing_the_application_loads_no_heavy_library() -> None:

@@ -80,7 +80,7 @@ def _quoted(row: Mapping[str, Any], lang: str, say: Texts) -> str:
     start, end = _span(row, quote, passage)
     if start < 0:
         return f"<blockquote><mark>{escape(quote)}</mark></blockquote>" if quote else ""
-    left, right = max(0, start - CONTEXT), min(len(passage), end + CONTEXT)
+    left, right = _window(passage, start, end)
     marked = (f"{'… ' if left else ''}{escape(passage[left:start])}<mark>"
               f"{escape(passage[start:end])}</mark>{escape(passage[end:right])}"
               f"{' …' if right < len(passage) else ''}")
@@ -89,6 +89,17 @@ def _quoted(row: Mapping[str, Any], lang: str, say: Texts) -> str:
         return shown
     return (f'{shown}<details><summary>{escape(say(lang, "why.passage"))}</summary>'
             f'<blockquote>{escape(passage)}</blockquote></details>')
+
+
+def _window(passage: str, start: int, end: int) -> tuple[int, int]:
+    """Where the shown part begins and ends: near ``CONTEXT``, between words where there are."""
+    left, right = max(0, start - CONTEXT), min(len(passage), end + CONTEXT)
+    if left:
+        left = passage.find(" ", left, min(left + 30, start)) + 1 or left
+    if right < len(passage):
+        space = passage.rfind(" ", max(right - 30, end), right)
+        right = space if space > 0 else right
+    return left, right
 
 
 def _span(row: Mapping[str, Any], quote: str, passage: str) -> tuple[int, int]:

@@ -96,3 +96,14 @@ def test_a_long_passage_is_cut_around_its_quote_and_folded() -> None:
     html = why_html(data)
     assert "… " + "x" * 240 + f"<mark>{QUOTE}</mark>" + "y" * 240 + " …" in html
     assert long in html.split("<summary>")[1]
+
+
+def test_the_shown_part_begins_and_ends_between_words() -> None:
+    long = "some word " * 60 + QUOTE + " other word" * 60
+    start = long.index(QUOTE)
+    data = payload()
+    data["evidence"][0] |= {"passage": long, "start": start, "end": start + len(QUOTE)}
+    shown = text_of(why_html(data).split("<blockquote>")[1].split("</blockquote>")[0])
+    words = shown.replace("…", " ").split()
+    assert set(words) == {"some", "word", "other", *QUOTE.split()}
+    assert len(words) < 100
