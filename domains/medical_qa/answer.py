@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from domains.medical_qa.knowledge import SECTIONS, Condition, Section
+from domains.medical_qa.nearest import CLEAR, Near, Nearest
 from domains.medical_qa.outcome import AnswerSentence
 from domains.shared.texts import Texts
 from lepton_engine.results import Evidence
@@ -12,28 +13,31 @@ from lepton_engine.retrieval import Hit
 
 # Whatever was asked, an answer ends with when to see a doctor and what is an emergency.
 ALWAYS = ("see_doctor", "emergency")
-DEFAULT = ("overview", "self_care")
-EVIDENCE_ROWS = 3
+DEFAULT = ("overview", "symptoms", "self_care")
 
 
-def sections_of(asked: Sequence[str], hits: Sequence[Hit]) -> tuple[str, ...]:
-    """The sections of an answer in natural order: those asked for, else those that the
-    question fell into, and always the two that keep people safe."""
-    wanted = set(asked) or {hit.passage.section for hit in hits[:1]} | set(DEFAULT)
+def sections_of(asked: Sequence[str], near: Sequence[Near]) -> tuple[str, ...]:
+    """The sections of an answer in natural order: those asked for, or else a general
+    picture; those of sentences that speak to the question; and always the two that keep
+    people safe."""
+    wanted = set(asked or DEFAULT) | {row.section for row in near if row.score >= CLEAR}
     return tuple(name for name in SECTIONS if name in wanted or name in ALWAYS)
 
 
-def sentences_of(condition: Condition, names: Sequence[str], nearest: Collection[str],
-                 score: float, texts: Texts) -> tuple[AnswerSentence, ...]:
-    """Every sentence of the sections, word for word; ``nearest`` are quotes of the search."""
+def sentences_of(condition: Condition, names: Sequence[str], found: Nearest, score: float,
+                 texts: Texts) -> tuple[AnswerSentence, ...]:
+    """Every sentence of the sections, word for word; ``score`` stands for a sentence that
+    was not read by itself."""
+    marked = {row.text for row in found.rows}
     rows = []
     for name in names:
         section = condition.sections[name]
         for span in section.sentences:
             rows.append(AnswerSentence(
                 sentence=span.text, condition=condition.id, section=name,
-                evidence=evidence_of(condition, section, span.start, span.end, score, texts),
-                sources=section.sources, nearest=span.text in nearest))
+                evidence=evidence_of(condition, section, span.start, span.end,
+                                     found.scores.get(span.text, score), texts),
+                sources=section.sources, nearest=span.text in marked))
     return tuple(rows)
 
 
@@ -53,15 +57,15 @@ def evidence_of(condition: Condition, section: Section, start: int, end: int, sc
         quote=section.text[start:end], score=score, passage=section.text, start=start, end=end)
 
 
-def evidence_rows(condition: Condition, hits: Sequence[Hit], texts: Texts) -> tuple[Evidence, ...]:
-    """The best spans of the condition for the Why panel, one a section."""
-    rows: dict[str, Evidence] = {}
-    for hit in hits:
-        name = hit.passage.section
-        if name not in rows:
-            rows[name] = evidence_of(condition, condition.sections[name], hit.start, hit.end,
-                                     hit.score, texts)
-    return tuple(rows.values())[:EVIDENCE_ROWS]
+def evidence_rows(condition: Condition, near: Sequence[Near], hits: Sequence[Hit],
+                  texts: Texts) -> tuple[Evidence, ...]:
+    """The nearest sentences for the Why panel; where none is near, what the search quoted."""
+    rows = list(near) or [Near(h.passage.section, h.start, h.end, h.quote, h.score)
+                          for h in hits[:1]]
+    return tuple(
+        evidence_of(condition, condition.sections[row.section], row.start, row.end, row.score,
+                    texts)
+        for row in rows)
 
 
 def publisher_name(publisher: str, lang: str, texts: Texts) -> str:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from domains.medical_qa.knowledge import SECTIONS, Condition
 from domains.medical_qa.patterns import normalise
 from domains.medical_qa.rules import MedicalRules
+from lepton_engine.retrieval_conversation import content_words
+
+FEW_WORDS, FEW_CHARACTERS = 2, 3
 
 _BRACKETS = re.compile(r"[(（]([^)）]*)[)）]")
 _PARTS = re.compile(r"[,，、;]")
@@ -17,10 +20,13 @@ _PARTS = re.compile(r"[,，、;]")
 @dataclass(frozen=True)
 class Asked:
     """``named``: ids of the conditions in the question's own words, longest names first;
-    ``sections``: in natural order, empty when the question names none."""
+    ``sections``: in natural order, empty when the question names none; ``vague``: it says
+    hardly more than one symptom; ``either``: it asks which of several."""
 
     named: tuple[str, ...]
     sections: tuple[str, ...]
+    vague: bool = False
+    either: bool = False
 
 
 class Reader:
@@ -41,7 +47,13 @@ class Reader:
 
     def read(self, question: str) -> Asked:
         text = self.plain(question)
-        return Asked(self._named(text), self._sections(text))
+        return Asked(self._named(text), self._sections(text), self._is_vague(text),
+                     bool(self._rules.either[self._language].search(text)))
+
+    def _is_vague(self, text: str) -> bool:
+        if self._language == "zh":
+            return len(self._rules.filler.sub("", text)) <= FEW_CHARACTERS
+        return len(content_words(text)) <= FEW_WORDS
 
     def _pattern(self, name: str) -> re.Pattern[str]:
         special = self._rules.only_as[self._language].get(name)

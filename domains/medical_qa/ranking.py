@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from lepton_engine.retrieval import Hit
 
+MOST_RIVALS = 3
+MOST_SURE = 0.99  # of about a hundred questions a language
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -16,7 +19,8 @@ class Limits:
     All are log odds of the retrieval's score: ``named`` is what a condition's own name in
     the question adds; below ``answer`` nothing is near enough, and below ``topic`` where the
     question names a topic that is no condition of the base; a second condition within
-    ``clarify`` of the first asks back. ``slope`` and ``middle`` turn the log odds into the
+    ``clarify`` of the first asks back, or within ``vague`` where the question says hardly
+    more than one symptom. ``slope`` and ``middle`` turn the log odds into the
     share of right answers at that value.
     """
 
@@ -24,6 +28,7 @@ class Limits:
     answer: float
     topic: float
     clarify: float
+    vague: float
     slope: float
     middle: float
 
@@ -32,8 +37,9 @@ class Limits:
         return self.topic if topic else self.answer
 
     def confidence(self, score: float) -> float:
-        """The calibrated chance, 0..1, that a condition of this score is the right one."""
-        return 1.0 / (1.0 + math.exp(-self.slope * (score - self.middle)))
+        """The calibrated chance, 0..1, that a condition of this score is the right one; never
+        more than the number of questions behind it can show."""
+        return min(MOST_SURE, 1.0 / (1.0 + math.exp(-self.slope * (score - self.middle))))
 
 
 @dataclass(frozen=True)
@@ -67,15 +73,20 @@ def candidates(hits: Sequence[Hit], named: Sequence[str], limits: Limits) -> lis
     return sorted(found, key=lambda c: -c.score)
 
 
-def rivals(found: Sequence[Candidate], limits: Limits) -> list[Candidate]:
+def rivals(found: Sequence[Candidate], limits: Limits, *, vague: bool = False,
+           either: bool = False) -> list[Candidate]:
     """The best condition, and with it those that are about as near.
 
-    A name settles it: a rival must be named as well when the best is.
+    A name settles it: a rival must be named as well when the best is. ``vague``: the
+    question says little, so more conditions count as near; ``either``: it asks which of
+    the conditions that it names.
     """
-    best = found[0]
-    near = [c for c in found[1:3] if best.score - c.score <= limits.clarify
-            and c.score >= limits.answer and c.named == best.named]
-    return [best, *near]
+    best, margin = found[0], limits.vague if vague else limits.clarify
+    near = [
+        c for c in found[1:] if c.named == best.named and
+        ((either and c.named) or (best.score - c.score <= margin and c.score >= limits.answer))
+    ]
+    return [best, *near[:MOST_RIVALS]]
 
 
 def read_limits(table: Mapping[str, Mapping[str, float]], language: str) -> Limits:

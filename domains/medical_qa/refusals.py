@@ -10,6 +10,8 @@ from domains.medical_qa.patterns import normalise
 from domains.medical_qa.rules import MedicalRules
 from lepton_engine.retrieval_index import tokens
 
+FAR = -5.0  # log odds; everyday questions of the development set lie below
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -64,7 +66,9 @@ class Topics:
         return any(word not in self._words for word in tokens(plain) if len(word) > 2)
 
 
-def beyond_base(question: str, language: str, rules: MedicalRules) -> Refusal:
-    """Nothing in the base is near: is it at least about health?"""
+def beyond_base(question: str, language: str, rules: MedicalRules, score: float) -> Refusal:
+    """Nothing in the base is near: is it at least about health? Told by words, and where
+    there are none ("nothing gives me joy") by how far it is; ``score`` in log odds."""
     text = normalise(question, {}, rules.spelling).text
-    return Refusal("not_in_base" if rules.health[language].search(text) else "not_medical")
+    about_health = rules.health[language].search(text) or score > FAR
+    return Refusal("not_in_base" if about_health else "not_medical")

@@ -25,6 +25,8 @@ class MedicalRules:
     refuse: Mapping[str, Patterns]
     others: Patterns
     health: Patterns
+    either: Patterns
+    filler: re.Pattern[str]
     topic_forms: Mapping[str, tuple[re.Pattern[str], ...]]
     topic_personal: Patterns
     only_as: Mapping[str, Patterns]
@@ -50,6 +52,8 @@ def read(path: Path = RULES_FILE) -> MedicalRules:
     return MedicalRules(
         sections=by_name("sections"), refuse=by_name("refuse"), only_as=by_name("only_as"),
         others={code: of(table["others"][code], code) for code in ("en", "zh")},
+        either={code: of(table["either"][code], code) for code in ("en", "zh")},
+        filler=of(table["filler"]["zh"], "zh"),
         health={code: of(table["health"][code], code) for code in ("en", "zh")},
         topic_forms={
             code: tuple(re.compile(expand(form, table["macros"][code], code), re.ASCII

@@ -6,6 +6,7 @@ an answer is made of sentences of the base; everything else is refused with its 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from domains.base import Decision
 from domains.medical_qa import answer, refusals
 from domains.medical_qa.asking import Asked, Reader
 from domains.medical_qa.knowledge import MedicalBase, shipped
+from domains.medical_qa.nearest import nearest
 from domains.medical_qa.outcome import MedicalOutcome, Topic
 from domains.medical_qa.ranking import Candidate, candidates, read_limits, rivals
 from domains.medical_qa.red_flags import RedFlag, RedFlagRules
@@ -28,7 +30,7 @@ from lepton_engine.retrieval import KnowledgeBase, Retrieval
 from lepton_engine.text import clean
 
 MAX_CHARACTERS = 4000
-PASSAGES = 12
+PASSAGES = 8
 SUGGESTIONS = 3
 RECORDED_INPUT = {"question": "What should I not eat with gout?"}
 
@@ -38,7 +40,7 @@ class Service:
 
     def __init__(self, engine: Any, base: MedicalBase, rules: MedicalRules,
                  flags: RedFlagRules) -> None:
-        self._base, self._rules, self._flags = base, rules, flags
+        self._engine, self._base, self._rules, self._flags = engine, base, rules, flags
         self._texts = Texts("medical_qa")
         self._knowledge = KnowledgeBase(engine, base.passages())
         self._readers = {code: Reader(base.of(code), rules, code) for code in ("en", "zh")}
@@ -142,14 +144,16 @@ class Service:
         ranked = candidates(found.hits, asked.named, limits)
         topic = bool(self._topic_words[language].named(text)) and not asked.named
         if not ranked or ranked[0].score < limits.least(topic=topic):
-            refused = refusals.beyond_base(text, language, self._rules)
+            refused = refusals.beyond_base(text, language, self._rules,
+                                           ranked[0].score if ranked else -math.inf)
             near = ranked if refused.kind == "not_in_base" else []
             return self._refusal(refused, language, found.stamp,
                                  self._topics(near[:SUGGESTIONS], language))
-        near = rivals(ranked, limits)
+        near = rivals(ranked, limits, vague=asked.vague,
+                      either=asked.either)
         if len(near) > 1:
             return self._clarify(near, language, found)
-        return self._answer(ranked[0], asked, language, found)
+        return self._answer(text, ranked[0], asked, language, found)
 
     def _asked(self, text: str, query: str, history: Sequence[str], language: str) -> Asked:
         """Names are read from the completed question; the section wished for from this one,
@@ -159,22 +163,35 @@ class Service:
         if query == text or not history:
             return now
         before = reader.read(history[-1])
-        return Asked(reader.read(query).named, now.sections or before.sections)
+        whole = reader.read(query)
+        return Asked(whole.named, now.sections or before.sections, whole.vague, now.either)
 
-    def _answer(self, best: Candidate, asked: Asked, language: str,
+    def _answer(self, text: str, best: Candidate, asked: Asked, language: str,
                 found: Retrieval) -> MedicalOutcome:
         condition = self._base.of(language)[best.condition]
-        names = answer.sections_of(asked.sections, best.hits)
-        rows = answer.sentences_of(condition, names, {h.quote for h in best.hits[:2]},
-                                   best.hits[0].score, self._texts)
-        kind = "answered_named" if best.named else "answered_near"
+        near = nearest(self._engine, found.query, condition, best.hits)
+        names = answer.sections_of(asked.sections, near.rows)
+        rows = answer.sentences_of(condition, names, near, best.hits[0].score, self._texts)
+        stamps = [stamp for stamp in (found.stamp, near.stamp) if stamp]
+        elapsed = sum(stamp.latency_ms for stamp in stamps)
         return MedicalOutcome(
             decision=Decision.ANSWERED, language=language, notice=self._notice(language),
-            reason=self._texts(language, f"reason.{kind}", condition=condition.name),
+            reason=self._why_answered(text, best, condition.name, near.exact, language, found),
             confidence=self._limits[language].confidence(best.score),
             text=answer.as_text(condition, rows, self._texts), answer=rows,
-            evidence=answer.evidence_rows(condition, best.hits, self._texts),
-            topics=(Topic(condition.id, condition.name),), stamp=found.stamp)
+            evidence=answer.evidence_rows(condition, near.rows, best.hits, self._texts),
+            topics=(Topic(condition.id, condition.name),),
+            stamp=Stamp.combined(stamps, elapsed))
+
+    def _why_answered(self, text: str, best: Candidate, name: str, exact: bool | None,
+                      language: str, found: Retrieval) -> str:
+        kind = "answered_named" if best.named else "answered_near"
+        said = [self._texts(language, f"reason.{kind}", condition=name)]
+        if exact is False and best.named:  # who tells of symptoms asks for no one sentence
+            said.append(self._texts(language, "reason.not_exact"))
+        if found.query != text:
+            said.append(self._texts(language, "reason.follow_up"))
+        return ("" if language == "zh" else " ").join(said)
 
     def _clarify(self, near: Sequence[Candidate], language: str,
                  found: Retrieval) -> MedicalOutcome:
@@ -183,7 +200,7 @@ class Service:
         base = self._base.of(language)
         evidence = tuple(
             row for c in near
-            for row in answer.evidence_rows(base[c.condition], c.hits[:1], self._texts))
+            for row in answer.evidence_rows(base[c.condition], (), c.hits, self._texts))
         return MedicalOutcome(
             decision=Decision.CLARIFY, language=language, notice=self._notice(language),
             reason=self._texts(language, "reason.clarify", names=names),

@@ -23,8 +23,9 @@ class Layout:
 
 
 def layout(page: Page) -> Layout:
-    page.label(gr.HTML(elem_classes="lp-med-notice-line", js_on_load=None),
-               value=views.notice_html)
+    notice = page.label(gr.HTML(elem_classes="lp-med-notice-line", js_on_load=None),
+                        value=views.notice_html)
+    _to_the_top_of_the_tab(page, notice)
     question = page.field("question", lines=2)
     ask, _ = page.buttons("ask", stop=False)
     page.example_bar({"question": question})
@@ -33,6 +34,14 @@ def layout(page: Page) -> Layout:
     again = page.label(gr.Button(size="sm", scale=0, min_width=110, elem_classes="lp-chip"),
                        value="again")
     return Layout(question, ask, again, gr.State([]))
+
+
+def _to_the_top_of_the_tab(page: Page, notice: gr.HTML) -> None:
+    """A sticky line stays in sight as far as its parent reaches: so not in the left column,
+    which is where a layout is built, but first in the whole tab."""
+    notice.parent.children.remove(notice)
+    page.body.children.insert(0, notice)
+    notice.parent = page.body
 
 
 def wire(page: Page, layout: Layout, service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from domains.shared.markup import escape, link
 from domains.shared.texts import Texts
 
 UNCHECKED = "†"
+_CHINESE_END = re.compile(r"[。！？]$")
+_QUESTION_END = re.compile(r"[\s?]*\?\s*$")  # the records write "What is Gout? ?"
 
 
 def notice_html(lang: str) -> str:
@@ -77,10 +80,10 @@ def _group(name: str, rows: Sequence[Mapping[str, Any]], numbers: Mapping[str, i
            say: Texts) -> str:
     """A section: its sentences, and the marks of its sources behind the last one, because
     the records stand for the section as a whole."""
-    said = " ".join(_sentence(row) for row in rows)
-    marks = "".join(
-        f'<a href="#med-source-{numbers[s["id"]]}">{numbers[s["id"]]}</a>'
-        for s in rows[0]["sources"])
+    joint = "" if _CHINESE_END.search(rows[0]["sentence"]) else " "
+    said = joint.join(_sentence(row) for row in rows)
+    marks = "".join(f'<a href="#med-source-{number}">{number}</a>'
+                    for number in sorted(numbers[s["id"]] for s in rows[0]["sources"]))
     if not rows[0]["checked"]:
         marks = f'<span title="{escape(say(lang, "answer.unchecked"))}">{UNCHECKED}</span>'
     heading = escape(say(lang, f"section.{name}"))
@@ -108,7 +111,7 @@ def _sources(rows: Sequence[Mapping[str, Any]], numbers: Mapping[str, int], lang
 
 def _source(source: Mapping[str, Any], number: int, lang: str, say: Texts) -> str:
     publisher = publisher_name(source["publisher"], lang, say)
-    title = str(source["title"]).replace(" ?", "?").strip()
+    title = _QUESTION_END.sub("?", str(source["title"]))
     return (f'<li id="med-source-{number}" value="{number}">{link(title, source["address"])} '
             f'<span class="lp-quiet">{escape(publisher)}'
             f'{escape(say(lang, "answer.language_of_sources"))}</span></li>')
