@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ from domains.recommendation.introductions import Introduction, fold
 _HAND = Path(__file__).resolve().parents[2] / "assets" / "films" / "joins.toml"
 _ARTICLES = re.compile(r"^(?:the|a|an|le|la|les|il|el|l|der|die|das) (?=\w)")
 _POSSESSIVE = re.compile(r"['’]s\b")
-_QUERY = 'SELECT imdbID, Title, Year, Director, Genre, "Cast" FROM omdb ORDER BY ID'
+_QUERY = 'SELECT ID, imdbID, Title, Year, Director, Genre, "Cast" FROM omdb ORDER BY ID'
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of ``movies.db``; ``id`` is IMDb's key."""
+    """One row of ``movies.db``; ``id`` is IMDb's key (with the row's number where it repeats)."""
 
     id: str
     title: str
@@ -68,10 +68,14 @@ class Table:
         """Open the SQLite file read-only. Raises sqlite3.Error or OSError."""
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
             rows = db.execute(_QUERY).fetchall()
-        return cls.of(
-            Row(str(key), title, int(year), _names(directors), _names(genres), _names(cast))
-            for key, title, year, directors, genres, cast in rows if title and year
-        )
+        keys: Counter[str] = Counter()
+        made = []
+        for number, key, title, year, directors, genres, cast in rows:
+            keys[key] += 1  # two keys stand in the table twice: a film and its later cut
+            if title and year:
+                made.append(Row(key if keys[key] == 1 else f"{key}-{number}", title, int(year),
+                                _names(directors), _names(genres), _names(cast)))
+        return cls.of(made)
 
     def matching(self, title: str, introduction: Introduction) -> Row | None:
         """The one row that is surely the film of this title and introduction, or None."""

@@ -151,7 +151,7 @@ def _weaker(film: Film, liked: Sequence[Wish]) -> list[Found]:
         found.append(("genre", label, genres, _fact(film, "genre", genres[0])))
     for wish in liked:
         if wish.film and film.decade and film.decade == wish.film.decade:
-            decade = (f"{film.decade}s",)
+            decade = (str(film.decade),)
             found.append(("decade", wish.label, decade, _fact(film, "decade", str(film.year))))
             break
     return found

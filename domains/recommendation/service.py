@@ -60,7 +60,7 @@ class RecommendationService:
         """
         request = checked(liked, query, n, diversity)
         started = time.perf_counter()
-        library = self._library.get()
+        library = self.library()
         spoken = detect(request.query) if request.query else language
         say = Say(self._texts, "zh" if spoken == "zh" else "en")
         titles = [library.titles.find(title) for title in request.liked]
@@ -77,10 +77,14 @@ class RecommendationService:
         work = Work(self._engine, library, request, films, say)
         yield work.outcome(model, started)
 
+    def library(self) -> Library:
+        """The films and their titles; loads them on first use."""
+        return self._library.get()
+
     def warm(self) -> None:
         """Load the films, their English vectors and the language detector before anybody asks."""
         detect("A line about a film")
-        for _ in self._library.get().prepare(ENGLISH):
+        for _ in self.library().prepare(ENGLISH):
             pass
 
     def _model(self, spoken: str) -> str | None:
