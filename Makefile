@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WITH_PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 
-.PHONY: run test unit lint models record bench train shots clean
+.PHONY: run test unit lint models record bench clean
 
 run: $(VENV)/run.done ## the application on its embedded defaults
 	$(BIN)/python app.py
