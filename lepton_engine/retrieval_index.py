@@ -40,8 +40,7 @@ class Passage:
     """A text that answers may quote. ``document`` joins the passages of one article.
 
     ``title`` and ``keywords`` (other names, lay wordings) help to find it and are never
-    quoted; ``questions`` are ways to ask for it, each indexed on its own; ``language`` is
-    the one that all of it is written in.
+    quoted; ``language`` is the one that all of it is written in.
     """
 
     id: str
@@ -53,15 +52,11 @@ class Passage:
     address: str = ""
     language: str = "en"
     keywords: str = ""
-    questions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Window:
-    """``passages[passage].text[start:end]``: neighbouring sentences of one passage.
-
-    A question that asks for the passage is a window too, with ``start`` -1: found, never read.
-    """
+    """``passages[passage].text[start:end]``: neighbouring sentences of one passage."""
 
     passage: int
     start: int
@@ -102,7 +97,7 @@ def _stemmer() -> Any:
 
 
 def windows(passages: Sequence[Passage]) -> list[Window]:
-    """Every passage as windows of whole sentences, in order, and then its questions."""
+    """Every passage as windows of whole sentences, in order."""
     found: list[Window] = []
     for index, passage in enumerate(passages):
         limit = WINDOW_CHARACTERS["zh" if passage.language == "zh" else "en"]
@@ -113,7 +108,6 @@ def windows(passages: Sequence[Passage]) -> list[Window]:
             if last + 1 == len(spans) or spans[last + 1].end - start > limit:
                 found.append(Window(index, start, span.end, passage.text[start:span.end]))
                 first = last + 1
-        found += [Window(index, -1, -1, question) for question in passage.questions]
     return found
 
 
@@ -154,15 +148,12 @@ class PassageIndex:
         self.windows = windows(self.passages)
         self.texts = [self._headed(window) for window in self.windows]
         self.owners = np.array([window.passage for window in self.windows], dtype=np.int64)
-        self.readable = np.array([window.start >= 0 for window in self.windows])
         self._lock = threading.Lock()
         self._lexical: LexicalIndex | None = None
         self._vectors: dict[str, np.ndarray] = {}
         self._spans: list[tuple[sentences.Span, ...]] = []
 
     def _headed(self, window: Window) -> str:
-        if window.start < 0:
-            return window.text
         passage = self.passages[window.passage]
         parts = (passage.title, passage.keywords, window.text)
         return ". ".join(part for part in parts if part)
@@ -217,11 +208,11 @@ class PassageIndex:
         return best
 
     def to_read(self, values: np.ndarray) -> dict[int, str]:
-        """For every passage the text, with its title, of its readable window of highest value."""
+        """For every passage the text, with its title, of its window of highest value."""
         best: dict[int, str] = {}
-        for window in np.argsort(-np.where(self.readable, values, -np.inf), kind="stable"):
+        for window in np.argsort(-values, kind="stable"):
             passage = int(self.owners[window])
-            if passage not in best and self.readable[window]:
+            if passage not in best:
                 best[passage] = f"{self.passages[passage].title}. {self.windows[window].text}"
         return best
 

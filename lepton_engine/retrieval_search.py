@@ -22,38 +22,48 @@ ENGLISH_ENCODERS = ("minilm-l6", "use-multilingual")
 OTHER_ENCODERS = ("use-multilingual",)
 CANDIDATES = 10
 HALF_LEXICAL = 5.0  # the BM25 score that counts half
-UNREAD_LOGIT = -11.0  # about the lowest that the cross-encoder gives
 SHARED_WORDS = 0.5  # weight of shared words beside similarity when a quote is chosen
 FEW_KNOWN = 0.5  # a share of known content words below this names another topic
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """score = logistic(offset + similarity·s + lexical·b + reranker·r + prior·p).
+class Signs:
+    """What speaks for a passage.
 
-    s: cosine similarity; b: BM25 / (BM25 + 5); r: the cross-encoder's logit / 10; p: what
-    the caller knows. Fitted by logistic regression on "is this passage about this
-    question" over questions of neither judging set: see ``benchmarks/retrieval.py``.
+    ``similarity``: cosine of its best window; ``lexical``: BM25 / (BM25 + 5), 0..1;
+    ``reranker``: the cross-encoder's logit / 10; ``prior``: what the caller knows, 0..1.
+    """
+
+    similarity: float
+    lexical: float
+    reranker: float
+    prior: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """score = logistic(offset + the sum of weight times sign).
+
+    Fitted by logistic regression on "is this passage about this question", over questions
+    that are in neither judging set; ``benchmarks/retrieval_calibration.py`` prints it.
     """
 
     offset: float
     similarity: float
     lexical: float
     reranker: float = 0.0
-    prior: float = 3.0
+    prior: float = 3.0  # chosen, not fitted: certainty alone gives a score of about 0.1
 
-    def score(self, similarity: float, lexical: float, logit: float, prior: float) -> float:
-        """0..1; the logit is left out where the calibration gives it no weight."""
-        value = (self.offset + self.similarity * similarity
-                 + self.lexical * lexical / (lexical + HALF_LEXICAL)
-                 + self.reranker * logit / 10 + self.prior * prior)
+    def score(self, signs: Signs) -> float:
+        value = (self.offset + self.similarity * signs.similarity + self.lexical * signs.lexical
+                 + self.reranker * signs.reranker + self.prior * signs.prior)
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, value))))
 
 
-ENGLISH = Calibration(offset=-6.0, similarity=12.0, lexical=2.0, reranker=2.0)
-OTHER = Calibration(offset=-8.0, similarity=14.0, lexical=4.0)
+ENGLISH = Calibration(offset=-6.46, similarity=12.5, lexical=2.38, reranker=3.02)
+OTHER = Calibration(offset=-5.42, similarity=8.58, lexical=3.25)
 #: English passages read in another language: words in common say nothing.
-ACROSS = Calibration(offset=-6.0, similarity=14.0, lexical=0.0)
+ACROSS = Calibration(offset=-5.42, similarity=11.35, lexical=0.0)
 
 
 @dataclass(frozen=True)
@@ -110,6 +120,13 @@ class Search:
         ``asked`` is its last part, the new question of a conversation: passages near to
         both come first, so that an old topic does not outweigh what is asked about it.
         """
+        signs, stamps = self.signs(query, asked)
+        ranked = sorted(((passage, self._calibration.score(own)) for passage, own in signs.items()),
+                        key=lambda row: -row[1])
+        return Found(query, ranked, stamps)
+
+    def signs(self, query: str, asked: str = "") -> tuple[dict[int, Signs], list[Stamp]]:
+        """What speaks for each candidate, best of the fused lists first; see `run`."""
         windows, stamps = self._similarity(query, asked)
         similarity = self._index.by_passage(windows)
         lexical = np.zeros_like(similarity)
@@ -118,11 +135,9 @@ class Search:
         order = np.argsort(-fuse([similarity, lexical, self._prior]), kind="stable")
         candidates = [int(passage) for passage in order[:self._size]]
         logits = self._logits(query, candidates, windows, stamps)
-        ranked = [(p, self._calibration.score(
-            float(similarity[p]), float(lexical[p]), logits.get(p, UNREAD_LOGIT),
-            float(self._prior[p]))) for p in candidates]
-        ranked.sort(key=lambda row: -row[1])
-        return Found(query, ranked, stamps)
+        return {p: Signs(float(similarity[p]), float(lexical[p] / (lexical[p] + HALF_LEXICAL)),
+                         logits.get(p, 0.0) / 10, float(self._prior[p]))
+                for p in candidates}, stamps
 
     def _similarity(self, query: str, asked: str) -> tuple[np.ndarray, list[Stamp]]:
         """Of every window to the query, averaged over the encoders that can be had."""

@@ -195,8 +195,8 @@ def test_goes_on_with_one_encoder_and_fails_without_any() -> None:
         KnowledgeBase(FakeEngine(fail={"embed": lost}), passages()).search("card")
 
 
-def test_questions_find_a_passage_and_are_never_quoted() -> None:
-    rows = [replace(p, questions=("where has my plastic gone",)) if p.id == "en/freeze" else p
+def test_keywords_find_a_passage_and_are_never_quoted() -> None:
+    rows = [replace(p, keywords="where has my plastic gone") if p.id == "en/freeze" else p
             for p in passages()]
     asked = "where has my plastic gone"
     hit = KnowledgeBase(FakeEngine(), rows).search(asked).hits[0]
