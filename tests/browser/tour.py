@@ -21,7 +21,7 @@ def take_tour(seen: Visitor, title: str, timeout: float = 30_000) -> str:
     plots = seen.page.locator(".block:has(.js-plotly-plot):visible")
     if plots.count():
         seen.page.wait_for_selector(MARKS, state="attached", timeout=timeout)
-    return str(seen.page.locator(".lp-tab:visible").first.inner_text())
+    return str(seen.page.locator(".lp-tab:visible").first.text_content())
 
 
 # An answer is there when the tab is no longer greyed, the Why panel shows a decision of its
