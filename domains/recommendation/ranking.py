@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 STEPS = 20  # diversity counts in steps of 0.05
-POOL_LEAST, POOL_TIMES = 40, 4  # a list is drawn from the most relevant ones only
+POOL_LEAST, POOL_TIMES = 30, 3  # a list is drawn from the most relevant ones only
 MOST = 0.9  # of MMR's weight on difference: even at 1, relevance decides between equals
 SLACK = 1e-6  # float noise; no list counts as more alike by less
 

@@ -47,7 +47,7 @@ def _basis(payload: Payload, lang: str) -> str:
 def _alike(payload: Payload, lang: str) -> str:
     if payload["alike"] is None:
         return ""
-    return " " + escape(SAY(lang, "out.alike", alike=three(payload["alike"]),
+    return " " + escape(SAY(lang, "out.alike", alike=f"{payload['alike']:.2f}",
                             diversity=f"{payload['diversity']:.2f}"))
 
 

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from domains.recommendation.chart import plane, points_of
 from domains.recommendation.index import relative
-from domains.recommendation.ranking import STEPS, Selection, alike, select
+from domains.recommendation.ranking import (
+    POOL_LEAST,
+    POOL_TIMES,
+    STEPS,
+    Selection,
+    alike,
+    select,
+)
 from domains.recommendation.words import Vocabulary, stems
 
 LADDER = [step / STEPS for step in range(STEPS + 1)]
@@ -45,7 +52,7 @@ def test_more_diversity_never_raises_the_similarity(seed: int, films: int, dimen
 
 def cannot_fall(picked: tuple[int, ...], similar: np.ndarray, relevance: np.ndarray) -> bool:
     """Whether no exchange with the pool makes this list less alike (tried one by one)."""
-    pool = np.argsort(-relevance, kind="stable")[:max(40, 4 * len(picked))]
+    pool = np.argsort(-relevance, kind="stable")[:max(POOL_LEAST, POOL_TIMES * len(picked))]
     now = alike(np.array(picked), similar)
     return not any(
         alike(np.array([*picked[:i], int(film), *picked[i + 1:]]), similar) < now - 1e-5
