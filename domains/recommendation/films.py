@@ -12,7 +12,7 @@ import json
 import re
 import sqlite3
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from domains.recommendation.introductions import Introduction, fold, read
@@ -216,8 +216,3 @@ def _coverage(films: list[Film], joined: dict[str, int]) -> Coverage:
         with_director=sum(bool(f.directors) for f in usable),
         with_genre=sum(bool(f.genres) for f in usable),
     )
-
-
-def without_text(film: Film) -> Film:
-    """The film by its facts alone (used where only a row of the table is at hand)."""
-    return replace(film, introduction="")

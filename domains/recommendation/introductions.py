@@ -2,9 +2,10 @@
 
 The carrier of the introductions looked up each title by name, so 234 of its 997 texts are not
 about the film: another article (the letter M, the city of Nashville, the novel behind a film)
-or, where a title was not found, the text of the title before it once more. A text counts as the film's own only when its
-first sentence says that it is a film. Facts are read only from fixed turns of phrase of that
-sentence and the next ("directed by …", "starring …"); what is not stated there is unknown.
+or, where a title was not found, the text of the title before it once more. A text counts as
+the film's own only when its first sentence says that it is a film. Facts are read only from
+fixed turns of phrase of that sentence and the next two ("directed by …", "starring …"); what
+is not stated there is unknown.
 """
 
 from __future__ import annotations
