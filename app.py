@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent
 MAX_WAITING = 64
+# More than the events that the tabs and endpoints may run at once (8 + 4 each), so that a
+# page is served and the header stays true while all of them are busy.
+MAX_THREADS = 96
 CACHE_SECONDS = 3600
 log = logging.getLogger("lepton")
 
@@ -44,7 +47,8 @@ def launch_options(engine: Any) -> dict[str, Any]:
     return {
         "theme": lepton_theme(), "css_paths": sorted((ROOT / "assets" / "css").glob("*.css")),
         "ssr_mode": False, "run_history": False, "enable_monitoring": False,
-        "footer_links": ["api"], "max_file_size": UPLOAD_BYTES, "quiet": True,
+        "max_threads": MAX_THREADS, "footer_links": ["api"],
+        "max_file_size": UPLOAD_BYTES, "quiet": True,
         "app_kwargs": {"middleware": [Middleware(BodyGuard)],
                        "routes": health_routes(StatusCache(engine.status)),
                        "openapi_url": None, "docs_url": None, "redoc_url": None},

@@ -158,8 +158,9 @@ class Page:
         assert self.recorded is not None
         said = self.texts(lang, "recorded.note", date=self.recorded.get("recorded_at", ""),
                           host=self.recorded.get("host", ""))
-        asked = next((v for v in self.recorded["input"].values() if v), "")
-        first = " · ".join(asked[:3]) if isinstance(asked, list) else str(asked)
+        asked = (" · ".join(v[:3]) if isinstance(v, list) else str(v)
+                 for v in self.recorded["input"].values())
+        first = max(asked, key=len, default="")
         short = first if len(first) <= 160 else f"{first[:160]}…"
         return (f'<div class="lp-recorded"><span>{escape(said)}</span>'
                 f"<q>{escape(short)}</q></div>")
