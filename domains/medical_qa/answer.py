@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domains.medical_qa.knowledge import SECTIONS, Condition, Section
-from domains.medical_qa.nearest import CLEAR, Near, Nearest
+from domains.medical_qa.nearest import Near, Nearest
 from domains.medical_qa.outcome import AnswerSentence
 from domains.shared.texts import Texts
 from lepton_engine.results import Evidence
@@ -20,7 +20,7 @@ def sections_of(asked: Sequence[str], near: Sequence[Near]) -> tuple[str, ...]:
     """The sections of an answer in natural order: those asked for, or else a general
     picture; those of sentences that speak to the question; and always the two that keep
     people safe."""
-    wanted = set(asked or DEFAULT) | {row.section for row in near if row.score >= CLEAR}
+    wanted = set(asked or DEFAULT) | {row.section for row in near}
     return tuple(name for name in SECTIONS if name in wanted or name in ALWAYS)
 
 

@@ -25,7 +25,8 @@ def answer_html(payload: Mapping[str, Any], lang: str) -> str:
     """The answer, the fixed text of an emergency, the question back, or the refusal."""
     say = Texts("medical_qa")
     drawn = {"answered": _answered, "emergency": _emergency, "clarify": _clarify}
-    return drawn.get(payload["decision"], _refused)(payload, lang, say)
+    body = drawn.get(payload["decision"], _refused)(payload, lang, say)
+    return f'<div class="lp-med-out">{body}</div>'
 
 
 def _emergency(payload: Mapping[str, Any], lang: str, say: Texts) -> str:
@@ -67,23 +68,28 @@ def _answered(payload: Mapping[str, Any], lang: str, say: Texts) -> str:
             f"{_sources(rows, numbers, lang, say)}")
 
 
-def _numbers(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """A number for each source address and title, in the order in which they are used."""
-    numbers: dict[str, int] = {}
+def _key(source: Mapping[str, Any]) -> tuple[str, str]:
+    """Several records may be parts of one page under one title: they are one source."""
+    return _QUESTION_END.sub("?", str(source["title"])), str(source["address"])
+
+
+def _numbers(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
+    """A number for each source, in the order in which they are used."""
+    numbers: dict[tuple[str, str], int] = {}
     for row in rows:
         for source in row["sources"]:
-            numbers.setdefault(source["id"], len(numbers) + 1)
+            numbers.setdefault(_key(source), len(numbers) + 1)
     return numbers
 
 
-def _group(name: str, rows: Sequence[Mapping[str, Any]], numbers: Mapping[str, int], lang: str,
-           say: Texts) -> str:
+def _group(name: str, rows: Sequence[Mapping[str, Any]],
+           numbers: Mapping[tuple[str, str], int], lang: str, say: Texts) -> str:
     """A section: its sentences, and the marks of its sources behind the last one, because
     the records stand for the section as a whole."""
     joint = "" if _CHINESE_END.search(rows[0]["sentence"]) else " "
     said = joint.join(_sentence(row) for row in rows)
     marks = "".join(f'<a href="#med-source-{number}">{number}</a>'
-                    for number in sorted(numbers[s["id"]] for s in rows[0]["sources"]))
+                    for number in sorted({numbers[_key(s)] for s in rows[0]["sources"]}))
     if not rows[0]["checked"]:
         marks = f'<span title="{escape(say(lang, "answer.unchecked"))}">{UNCHECKED}</span>'
     heading = escape(say(lang, f"section.{name}"))
@@ -97,9 +103,9 @@ def _sentence(row: Mapping[str, Any]) -> str:
     return f"<mark>{text}</mark>" if row["nearest"] else text
 
 
-def _sources(rows: Sequence[Mapping[str, Any]], numbers: Mapping[str, int], lang: str,
-             say: Texts) -> str:
-    known = {source["id"]: source for row in rows for source in row["sources"]}
+def _sources(rows: Sequence[Mapping[str, Any]], numbers: Mapping[tuple[str, str], int],
+             lang: str, say: Texts) -> str:
+    known = {_key(source): source for row in rows for source in row["sources"]}
     items = "".join(_source(known[key], number, lang, say) for key, number in numbers.items())
     notes = [say(lang, "answer.collected")] if items else []
     if any(not row["checked"] for row in rows):
@@ -111,7 +117,7 @@ def _sources(rows: Sequence[Mapping[str, Any]], numbers: Mapping[str, int], lang
 
 def _source(source: Mapping[str, Any], number: int, lang: str, say: Texts) -> str:
     publisher = publisher_name(source["publisher"], lang, say)
-    title = _QUESTION_END.sub("?", str(source["title"]))
-    return (f'<li id="med-source-{number}" value="{number}">{link(title, source["address"])} '
+    title, address = _key(source)
+    return (f'<li id="med-source-{number}" value="{number}">{link(title, address)} '
             f'<span class="lp-quiet">{escape(publisher)}'
             f'{escape(say(lang, "answer.language_of_sources"))}</span></li>')
