@@ -208,12 +208,14 @@ class PassageIndex:
         return best
 
     def to_read(self, values: np.ndarray) -> dict[int, str]:
-        """For every passage the text, with its title, of its window of highest value."""
+        """For every passage its window of highest value, with title and keywords.
+
+        The keywords are in it because a cross-encoder trained on web searches knows a
+        customer's words ("the machine ate my card") no better than the article does.
+        """
         best: dict[int, str] = {}
         for window in np.argsort(-values, kind="stable"):
-            passage = int(self.owners[window])
-            if passage not in best:
-                best[passage] = f"{self.passages[passage].title}. {self.windows[window].text}"
+            best.setdefault(int(self.owners[window]), self.texts[window])
         return best
 
 
