@@ -23,7 +23,7 @@ from domains.shared.shell import build_shell
 from domains.shared.theme import lepton_theme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).resolve().parent
 MAX_WAITING = 64
@@ -36,10 +36,16 @@ log = logging.getLogger("lepton")
 
 def create_app(engine: Any, domains: Sequence[Domain] = DOMAINS) -> gr.Blocks:
     """The whole page on an engine (or on the fake one). Loads no model."""
+    return build_page(engine, domains)[0]
+
+
+def build_page(engine: Any, domains: Sequence[Domain] = DOMAINS,
+               ) -> tuple[gr.Blocks, list[Callable[[], object]]]:
+    """The page, and what makes its tabs ready for the first question (see `Tab.warm`)."""
     with gr.Blocks(title="Lepton", analytics_enabled=False,
                    delete_cache=(CACHE_SECONDS, CACHE_SECONDS)) as demo:
-        build_shell(engine, domains)
-    return demo.queue(max_size=MAX_WAITING)
+        tabs = build_shell(engine, domains)
+    return demo.queue(max_size=MAX_WAITING), [tab.warm for tab in tabs if tab.warm]
 
 
 def launch_options(engine: Any) -> dict[str, Any]:
@@ -89,8 +95,8 @@ def main() -> int:
 
     engine = Engine()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # as Ctrl+C: the engine is closed
-    demo = create_app(engine)
-    engine.preload(dict.fromkeys(name for domain in DOMAINS for name in domain.needs))
+    demo, warm = build_page(engine)
+    engine.preload(dict.fromkeys(n for domain in DOMAINS for n in domain.needs), then=warm)
     print(f"Lepton is on http://{host}:{port} (stop with Ctrl+C).", flush=True)
     try:
         demo.launch(server_name=host, server_port=port, **launch_options(engine))

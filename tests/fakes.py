@@ -198,12 +198,15 @@ class FakeEngine:
             self.arrays[key] = build()
         return self.arrays[key]
 
-    def preload(self, names: Iterable[str]) -> None:
+    def preload(self, names: Iterable[str],
+                then: Iterable[Callable[[], object]] = ()) -> None:
         self._enter("preload")
         for name in names:
             error = self.fail.get(name)
             self.loaded[name] = (LoadState(name, "failed", None, str(error)) if error
                                  else LoadState(name, "ready", 1.0))
+        for prepare in then:
+            prepare()
 
     def status(self) -> EngineStatus:
         self._enter("status")

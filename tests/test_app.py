@@ -115,17 +115,20 @@ def test_main_preloads_in_tab_order_and_closes(monkeypatch: pytest.MonkeyPatch) 
     import lepton_engine
 
     engine, launched = FakeEngine(), {}
+    warmed: list[str] = []
 
     def launch(self: Any, **options: Any) -> None:
         launched.update(options)
 
     monkeypatch.setattr(lepton_engine, "Engine", lambda: engine, raising=False)
     monkeypatch.setattr(app, "DOMAINS", (DEMO,))
-    monkeypatch.setattr(app, "create_app", lambda engine: app.gr.Blocks())
+    monkeypatch.setattr(app, "build_page", lambda engine: (
+        app.gr.Blocks(), [lambda: warmed.append("after " + " ".join(engine.loaded))]))
     monkeypatch.setattr(app, "port_is_taken", lambda host, port: False)
     monkeypatch.setattr(app.gr.Blocks, "launch", launch)
     assert app.main() == 0
     assert list(engine.loaded) == ["minilm-l6", "qwen-0.5b"]
+    assert warmed == ["after minilm-l6 qwen-0.5b"]
     assert launched["ssr_mode"] is False
     assert launched["server_name"] == "127.0.0.1"
     assert engine.calls["close"] == 1

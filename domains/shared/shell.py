@@ -20,7 +20,7 @@ from lepton_engine.results import EngineStatus
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
-def build_shell(engine: Any, domains: Sequence[Domain]) -> None:
+def build_shell(engine: Any, domains: Sequence[Domain]) -> list[Tab]:
     """Build header, tabs and footer in the Blocks at hand, and wire what they share."""
     say = Texts("page")
     registry = LanguageRegistry()
@@ -37,6 +37,7 @@ def build_shell(engine: Any, domains: Sequence[Domain]) -> None:
                      js_on_load=None)
     registry.label(footer, {"value": lambda to: f"<p>{escape(say(to, 'footer'))}</p>"})
     _wire(StatusCache(engine.status), registry, lang, control, header, tabs)
+    return tabs
 
 
 def _wire(status: StatusCache, registry: LanguageRegistry, lang: gr.State, control: gr.Radio,

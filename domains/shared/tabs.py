@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -20,11 +21,16 @@ from domains.shared.texts import Texts
 
 @dataclass(frozen=True)
 class Tab:
-    """A built tab: ``waiting`` shows which of ``needs`` are still loading."""
+    """A built tab: ``waiting`` shows which of ``needs`` are still loading.
+
+    ``warm`` is the service's method of that name, where it has one: it builds behind the
+    page what the first question would otherwise wait for (an index, vectors).
+    """
 
     domain: Domain
     tab: gr.Tab
     waiting: gr.HTML
+    warm: Callable[[], object] | None = None
 
 
 def build_tab(domain: Domain, engine: Any, lang: gr.State, registry: LanguageRegistry) -> Tab:
@@ -33,6 +39,7 @@ def build_tab(domain: Domain, engine: Any, lang: gr.State, registry: LanguageReg
         registry.label(tab, {"label": lambda to: _title(domain.slug, to)})
         waiting = gr.HTML("", elem_classes="lp-waiting", js_on_load=None)
         with gr.Column(elem_classes="lp-tab") as body:
+            service = None
             try:
                 service = domain.build_service(engine)
                 _fill(domain, service, lang, registry, body)
@@ -43,7 +50,7 @@ def build_tab(domain: Domain, engine: Any, lang: gr.State, registry: LanguageReg
         if failed is not None:
             body.visible = False
             gr.HTML(failed, elem_classes="lp-tab-failed", js_on_load=None)
-    return Tab(domain, tab, waiting)
+    return Tab(domain, tab, waiting, getattr(service, "warm", None))
 
 
 def _fill(domain: Domain, service: Any, lang: gr.State, registry: LanguageRegistry,
