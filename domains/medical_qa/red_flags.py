@@ -97,33 +97,49 @@ class RedFlagRules:
     def find(self, question: str) -> tuple[RedFlag, ...]:
         """The flags of a question, the gravest category first, then by place in the text."""
         normal = normalise(question, self._traditional, self._spelling)
+        hits = self._hits(normal.text, scoped=True)
+        return tuple(
+            _flag(category, place, normal, question)
+            for category in self.order for place in _merged(hits.get(category, ()))
+        )
+
+    def took_out(self, question: str) -> bool:
+        """Whether a figure of speech was used, the text is far from here and now, or
+        something was said that would be a flag, were it not denied, past, general or a
+        pet's."""
+        text = normalise(question, self._traditional, self._spelling).text
+        if any(mask.search(text) for mask in self._masks.values()) \
+                or any(scope.far_from_now(text) for scope in self._scopes.values()):
+            return True
+        return bool(self._hits(text, scoped=False)) and not self._hits(text, scoped=True)
+
+    def _hits(self, text: str, *, scoped: bool) -> dict[str, list[Place]]:
+        """The places that raise each category."""
         places: dict[str, list[Place]] = {}
         for code in LANGUAGES:
-            for name, found in self._live(normal.text, code).items():
+            for name, found in self._said(text, code, scoped=scoped).items():
                 places.setdefault(name, []).extend(found)
         hits: dict[str, list[Place]] = {}
         for rule in self._rules:
             for match in _matches(rule, places):
                 hits.setdefault(rule.category, []).extend(match)
-        return tuple(
-            _flag(category, place, normal, question)
-            for category in self.order for place in _merged(hits.get(category, ()))
-        )
+        return hits
 
     def about_a_pet(self, question: str) -> bool:
         """Whether the question is about an animal and no hurt person is in it."""
         text = normalise(question, self._traditional, self._spelling).text
         return any(scope.about_a_pet(text) for scope in self._scopes.values())
 
-    def _live(self, text: str, code: str) -> Places:
-        """Where each concept is said of someone, now, as a fact."""
-        scope, masked = self._scopes[code], self._masks[code].sub(_blank, text)
-        if scope.about_a_pet(masked):
+    def _said(self, text: str, code: str, *, scoped: bool) -> Places:
+        """Where each concept is said; ``scoped``: of someone, now, as a fact."""
+        scope = self._scopes[code]
+        masked = self._masks[code].sub(_blank, text) if scoped else text
+        if scoped and scope.about_a_pet(masked):
             return {}
         found: dict[str, list[Place]] = {}
         for name, pattern in self._concepts[code].items():
             for match in pattern.finditer(masked):
-                if scope.is_live(masked, match.start(), match.end()):
+                if not scoped or scope.is_live(masked, match.start(), match.end()):
                     found.setdefault(name, []).append(match.span())
                     if len(found[name]) == MOST_PLACES:
                         break

@@ -41,6 +41,14 @@ class Scope:
         return not (self._denied(text, start, end) or self._past_at(text, start, end)
                     or self._general(text, start, end))
 
+    def far_from_now(self, text: str) -> bool:
+        """Whether the text as a whole is of the past, told, or a general question."""
+        if self._knowledge.search(text) and not self._personal.search(
+                self._framing.sub(" ", text)):
+            return True
+        told = (self._past, self._past_lead, self._fiction)
+        return any(cue.search(text) for cue in told) and not self._present.search(text)
+
     def about_a_pet(self, text: str) -> bool:
         """Whether the whole text is of an animal and of no hurt person."""
         return bool(self._pet.search(text)) and not self._people.search(text)

@@ -15,6 +15,7 @@ from domains.base import Decision
 from domains.medical_qa import answer, refusals
 from domains.medical_qa.asking import Asked, Reader
 from domains.medical_qa.knowledge import MedicalBase, shipped
+from domains.medical_qa.likeness import EmergencyHead, Likeness, shipped_head
 from domains.medical_qa.nearest import nearest
 from domains.medical_qa.outcome import MedicalOutcome, Topic
 from domains.medical_qa.ranking import Candidate, candidates, read_limits, rivals
@@ -39,8 +40,9 @@ class Service:
     """Answers from ``base`` by ``engine``; holds no conversation and keeps no question."""
 
     def __init__(self, engine: Any, base: MedicalBase, rules: MedicalRules,
-                 flags: RedFlagRules) -> None:
+                 flags: RedFlagRules, head: EmergencyHead | None = None) -> None:
         self._engine, self._base, self._rules, self._flags = engine, base, rules, flags
+        self._head = head
         self._texts = Texts("medical_qa")
         self._knowledge = KnowledgeBase(engine, base.passages())
         self._readers = {code: Reader(base.of(code), rules, code) for code in ("en", "zh")}
@@ -67,7 +69,10 @@ class Service:
         language = "zh" if found == "zh" else "en"
         flags = self._red_flags(text, said)
         if flags:
-            return self._emergency(text, language, flags, started)
+            return self._emergency(text, language, flags, _rule_stamp(started))
+        alike = self._sounds_urgent(text)
+        if alike is not None:
+            return self._sounding(text, language, alike)
         refused = self._refused_by_rule(text, found)
         if refused is not None:
             return self._refusal(refused, language, _rule_stamp(started))
@@ -99,20 +104,32 @@ class Service:
             RedFlag(f.category, f.text, f.start - shift, f.end - shift)
             for f in joint if f.start >= shift)
 
-    def _emergency(self, text: str, language: str, flags: tuple[RedFlag, ...],
-                   started: float) -> MedicalOutcome:
+    def _sounds_urgent(self, text: str) -> Likeness | None:
+        """What the trained head adds where the rules found nothing and took nothing out."""
+        if self._head is None or self._flags.about_a_pet(text) or self._flags.took_out(text):
+            return None
+        return self._head.look(self._engine, text)
+
+    def _sounding(self, text: str, language: str, alike: Likeness) -> MedicalOutcome:
+        flag = RedFlag(alike.category, text, 0, len(text))
+        return self._emergency(text, language, (flag,), alike.stamp, alike.probability)
+
+    def _emergency(self, text: str, language: str, flags: tuple[RedFlag, ...], stamp: Stamp,
+                   likeness: float | None = None) -> MedicalOutcome:
         kinds = list(dict.fromkeys(flag.category for flag in flags))
         names = [self._flags.name(kind, language) for kind in kinds]
         evidence = tuple(
             Evidence(source=self._texts(language, "answer.rule"),
                      title=self._flags.name(flag.category, language), address="",
-                     quote=flag.text, score=1.0, passage=text, start=flag.start, end=flag.end)
+                     quote=flag.text, score=1.0 if likeness is None else likeness,
+                     passage=text, start=flag.start, end=flag.end)
             for flag in flags)
+        kind = "emergency" if likeness is None else "emergency_alike"
         return MedicalOutcome(
             decision=Decision.EMERGENCY, language=language, notice=self._notice(language),
-            reason=self._texts(language, "reason.emergency", categories=_joined(names, language)),
+            reason=self._texts(language, f"reason.{kind}", categories=_joined(names, language)),
             text=self._flags.advice(kinds[0], language), red_flags=flags, evidence=evidence,
-            stamp=_rule_stamp(started))
+            stamp=stamp)
 
     # -- refusals -----------------------------------------------------------------------
 
@@ -232,4 +249,4 @@ def _rule_stamp(started: float) -> Stamp:
 
 def build(engine: Any) -> Service:
     """The service on the shipped base and rules. Asks the engine for nothing yet."""
-    return Service(engine, shipped(), medical_rules(), red_flag_rules())
+    return Service(engine, shipped(), medical_rules(), red_flag_rules(), shipped_head())

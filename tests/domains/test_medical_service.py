@@ -108,14 +108,14 @@ def test_an_emergency_in_chinese_is_answered_in_chinese() -> None:
     ("which tablets can my dog have?", "veterinary"),
     ("Ist Gicht eine Krankheit, die man heilen kann?", "English and Chinese"),
 ])
-def test_what_is_refused_by_rule_says_why_and_asks_no_model(question: str, words: str) -> None:
+def test_what_is_refused_by_rule_says_why_and_searches_nothing(question: str, words: str) -> None:
     engine = FakeEngine()
     outcome = build(engine).api(question)
     assert outcome.decision is Decision.ABSTAINED
     assert words in outcome.reason
     assert outcome.answer == ()
     assert outcome.confidence is None
-    assert not engine.calls
+    assert set(engine.calls) <= {"embed"}  # the second net under the red flags
 
 
 def test_what_is_not_near_is_refused() -> None:

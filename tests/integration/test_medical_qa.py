@@ -94,6 +94,24 @@ def test_what_cannot_be_answered_is_refused(service: Service) -> None:
     assert all(outcome.reason and not outcome.answer for _, outcome in outcomes)
 
 
+def test_rules_and_head_together_on_the_red_flags(service: Service) -> None:
+    flags = rows("red_flags.json")
+    got = {row["text"]: service.api(row["text"]).decision is Decision.EMERGENCY for row in flags}
+    missed = [r["text"] for r in flags if r["expected"] and not got[r["text"]]]
+    alarms = [r["text"] for r in flags if not r["expected"] and got[r["text"]]]
+    urgent = sum(bool(row["expected"]) for row in flags)
+    print(f"\nmissed {len(missed)} of {urgent}: {missed}\n"
+          f"false alarms {len(alarms)} of {len(flags) - urgent}: {alarms}")
+    assert len(missed) / urgent <= 0.05
+    assert len(alarms) / (len(flags) - urgent) <= 0.10
+
+
+def test_the_head_catches_what_no_rule_says(service: Service) -> None:
+    outcome = service.api("found my neighbour lying on the floor, he doesn't answer")
+    assert outcome.decision is Decision.EMERGENCY
+    assert "classifier" in outcome.reason
+
+
 def test_follow_ups_stay_with_their_topic(service: Service) -> None:
     cases = [row for row in rows("two_turn_cases.json") if row["domain"] == "medical_qa"]
     found = [(case["second"], service.ask(case["second"], [case["first"]]), case["expected"])
