@@ -16,7 +16,8 @@ MAX_KEPT = 4  # sentences of an answer; more is no longer short
 MAX_DROPPED_FIRST = 3  # unsupported sentences before any good one: the model has lost it
 _MARKS = re.compile(r"^(?:[-*•#>]+|\(?\d{1,2}[.)、])\s*")
 _OPENINGS = re.compile(
-    r"^(?:(?:according to|based on) (?:the|these) (?:facts|articles?),?|根据(?:以上)?(?:资料|文章)，?)\s*",
+    r"^(?:(?:according to|based on) (?:the|these) (?:facts|articles?),?|"
+    r"根据(?:以上)?(?:资料|文章)，?)\s*",
     re.IGNORECASE)
 _INLINE = re.compile(r"\*\*|__|`|\[\d+\]|\[(?=[^\]]*$)")
 _CLOSED = re.compile(r"[。！？｡][\"'”’»)]*$|\n\s*$")

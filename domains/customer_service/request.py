@@ -21,7 +21,7 @@ HEAD = "bank-intent"
 class Intent:
     """``name`` is None where no intent is defined; ``note`` says why.
 
-    ``probabilities`` are those of all intents, empty where none was accepted.
+    ``probabilities`` are those of all intents, empty where the head was not asked.
     """
 
     name: str | None = None
@@ -66,6 +66,6 @@ def read_intent(engine: Any, request: Request) -> Intent:
     except LeptonError as error:
         return Intent(note=request.text("intent.unavailable", reason=error.message))
     confidence = round(float(found.confidence), 4)
-    if not found.accepted:
-        return Intent(None, confidence, request.text("intent.not_accepted"), found.stamp)
-    return Intent(found.label, confidence, "", found.stamp, found.probabilities)
+    name = found.label if found.accepted else None
+    note = "" if found.accepted else request.text("intent.not_accepted")
+    return Intent(name, confidence, note, found.stamp, found.probabilities)

@@ -15,7 +15,7 @@ from domains.customer_service import smalltalk
 from domains.customer_service.answering import Answering, Sources
 from domains.customer_service.conversation import Conversation
 from domains.customer_service.handoff import Handoff, HandoffRules
-from domains.customer_service.knowledge import Article, Articles, first_steps, numbered
+from domains.customer_service.knowledge import LANGUAGES, Article, Articles, first_steps, numbered
 from domains.customer_service.outcome import Turn
 from domains.customer_service.request import Request, read_intent
 from domains.customer_service.selection import SentenceVectors
@@ -26,6 +26,7 @@ from domains.shared.texts import Texts
 from lepton_engine.errors import InputError, LimitError
 from lepton_engine.language import detect, is_english
 from lepton_engine.retrieval import Hit, KnowledgeBase
+from lepton_engine.retrieval_conversation import Lean, lean
 from lepton_engine.text import clean
 
 MAX_CHARACTERS = 4_000
@@ -49,17 +50,24 @@ class _Box:
 class Service:
     """Holds the articles, the rules and the store of the API; conversations are values."""
 
-    def __init__(self, engine: Any, *, thresholds: Thresholds | None = None,
+    def __init__(self, engine: Any, *, articles: Articles | None = None,
+                 thresholds: Thresholds | None = None,
                  now: Callable[[], datetime] | None = None) -> None:
         self._engine = engine
         self._say = Texts("customer_service")
-        self._articles = Articles.load()
+        self._articles = articles or Articles.load()
         self._base = KnowledgeBase(engine, self._articles.passages())
         self._vectors = SentenceVectors(engine)
         self._rules = HandoffRules()
         self._thresholds = thresholds or Thresholds.load()
         self._store: ConversationStore[_Box] = ConversationStore(_Box)
         self._now = now or (lambda: datetime.now(UTC))
+
+    def warm_up(self) -> None:
+        """Build both indexes and load the language detector, so that no question waits."""
+        detect("Is this English?")
+        for language in LANGUAGES:
+            self._base.warm_up(language)
 
     def api(self, message: str, session_id: str = "") -> Turn:
         """Ask the customer service of a fictional digital bank, in English or Chinese.
@@ -88,12 +96,12 @@ class Service:
         small = smalltalk.kind_of(text)
         if small is not None:
             language, kind = small
-            yield self._small_talk(Request(text, language, conversation, self._say), kind)
+            yield self._small_talk(self.request(text, language, conversation), kind)
             return
         found = detect(text)
         language = "en" if is_english(found) else found
-        request = Request(text, language, conversation, self._say, attempt)
-        if language not in ("en", "zh"):
+        request = self.request(text, language, conversation, attempt)
+        if language not in LANGUAGES:
             request.language = "en"
             yield self._foreign(request, found)
             return
@@ -114,16 +122,27 @@ class Service:
             return
         yield from self._grounded(request)
 
-    def _grounded(self, request: Request) -> Iterator[Turn]:
-        found = self._base.search(request.message, history=request.conversation.messages(),
-                                  k=CANDIDATES, language=request.language,
-                                  prior=self._articles.prior(request.intent.probabilities))
+    def search(self, request: Request) -> tuple[str, list[Hit]]:
+        """The question as the conversation completes it, and the best hit of each article."""
+        history = request.conversation.messages()
+        prior = self._articles.prior(request.intent.probabilities)
+        if history and lean(request.message, request.language) is Lean.FULL:
+            prior = {}  # "and how long does that take?" has no intent of its own
+        found = self._base.search(request.message, history=history, k=CANDIDATES,
+                                  language=request.language, prior=prior)
         request.stamps.append(found.stamp)
-        hits = best_by_article(found.hits)
+        return found.query, best_by_article(found.hits)
+
+    def request(self, message: str, language: str, conversation: Conversation,
+                attempt: int = 0) -> Request:
+        return Request(message, language, conversation, self._say, attempt)
+
+    def _grounded(self, request: Request) -> Iterator[Turn]:
+        query, hits = self.search(request)
         score = hits[0].score if hits else 0.0
         verdict = self._thresholds.verdict(score, request.language)
         if verdict.decision is Decision.ANSWERED:
-            sources = Sources(found.query, [(self._article(hit), hit.score) for hit in hits],
+            sources = Sources(query, [(self._article(hit), hit.score) for hit in hits],
                               verdict.confidence)
             yield from Answering(self._engine, self._vectors, request, sources).stream()
             return

@@ -42,7 +42,7 @@ def layout(page: Page) -> Layout:
                           feedback_options=None, elem_classes="lp-chat")
         page.shows(page.label(chat, label="chat.label", placeholder="chat.placeholder"),
                    views.messages)
-        page.shows(gr.HTML(js_on_load=None), views.facts_html)
+        page.shows(gr.HTML(js_on_load=None), views.slot_html)
         page.shows(gr.HTML(js_on_load=None), views.topics_title)
         with gr.Row(elem_classes="lp-examples"):
             topics = tuple(gr.Button(size="sm", visible=False, scale=0, min_width=0,
@@ -104,4 +104,3 @@ def wire(page: Page, layout: Layout, service: Service) -> None:
         page.run(button.click, chosen, [button, layout.conversation], outputs, **busy)
     page.run(layout.retry.click, again, [layout.conversation, page.lang], outputs, **busy)
     page.run([layout.new.click, layout.chat.clear], lambda: row({}, Conversation()), [], outputs)
-    page.run(layout.stop.click, views.stopped, [page.payload], [page.payload])

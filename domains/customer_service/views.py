@@ -1,6 +1,6 @@
 """From a payload (``Turn.to_json()``) to chat messages, facts and buttons. Pure; no Gradio.
 
-The page adds to a payload ``history``, the earlier exchanges, and ``stopped``; see ui.py.
+The page adds to a payload ``history``, the earlier exchanges; see ui.py.
 """
 
 from __future__ import annotations
@@ -23,24 +23,38 @@ def messages(payload: Payload, lang: str) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
     for exchange in payload.get("history") or ():
         rows.append({"role": "user", "content": plain(exchange["message"])})
-        rows.append({"role": "assistant",
-                     "content": plain(exchange["text"] or SAY(lang, "chat.nothing"))})
+        rows.append({"role": "assistant", "content": answer(exchange)})
     if payload.get("message"):
         rows.append({"role": "user", "content": plain(payload["message"])})
-        rows.append({"role": "assistant", "content": answer(payload, lang)})
+        rows.append({"role": "assistant", "content": answer(payload)})
     return rows
 
 
-def answer(payload: Payload, lang: str) -> str:
-    """Kept sentences, then the one being written as a draft in italics."""
-    parts = [plain(payload["text"])] if payload.get("text") else []
-    if payload.get("stage") == "done":
-        return "\n\n".join(parts) or plain(SAY(lang, "chat.nothing"))
-    if payload.get("draft"):
-        parts.append(f"*{plain(SAY(lang, 'chat.draft'))} {plain(payload['draft'])}*")
-    elif not parts:
-        parts.append(f"*{plain(SAY(lang, 'chat.' + payload.get('stage', 'searching')))}*")
-    return "\n\n".join(parts)
+def answer(payload: Payload) -> str:
+    """The sentences that were checked; an ellipsis until there is one."""
+    return plain(payload.get("text") or "…")
+
+
+def slot_html(payload: Payload, lang: str) -> str:
+    """Under the conversation: the draft while work runs, the facts when none does.
+
+    Both are there, and the style sheet shows one of them; see customer_service.css.
+    """
+    if not payload.get("message"):
+        return ""
+    return (f'<div class="lp-cs-slot">{draft_html(payload, lang)}{facts_html(payload, lang)}'
+            "</div>")
+
+
+def draft_html(payload: Payload, lang: str) -> str:
+    """The sentence that is being written, or what is being done before there is one."""
+    stage = payload.get("stage")
+    if stage not in ("searching", "writing"):
+        return ""
+    if not payload.get("draft"):
+        return f'<p class="lp-cs-draft">{escape(SAY(lang, f"chat.{stage}"))}</p>'
+    return (f'<p class="lp-cs-draft"><b>{escape(SAY(lang, "chat.draft"))}</b> '
+            f'{escape(payload["draft"])}</p>')
 
 
 def plain(text: str) -> str:
@@ -51,9 +65,7 @@ def plain(text: str) -> str:
 
 
 def facts_html(payload: Payload, lang: str) -> str:
-    """Under the answer: the decision, the intent, what was dropped, what was not shown."""
-    if not payload.get("message"):
-        return ""
+    """The decision, the intent, what was dropped, what was not shown."""
     lines = "".join(f"<span>{escape(line)}</span> " for line in facts(payload, lang))
     badge = badge_html(str(payload.get("decision") or ""), lang)
     return f'<div class="lp-facts-line" role="status">{badge} {lines}</div>'
@@ -98,8 +110,3 @@ def topics_title(payload: Payload, lang: str) -> str:
 def page_payload(turn: Payload, history: Sequence[Payload]) -> dict[str, Any]:
     """What the page keeps: the last turn and what was said before it."""
     return {**turn, "history": list(history)}
-
-
-def stopped(payload: Payload | None) -> dict[str, Any]:
-    """The payload after Stop: what was checked stays, the draft goes."""
-    return {**payload, "draft": "", "stage": "done"} if payload else {}

@@ -32,23 +32,17 @@ def test_messages_are_the_whole_conversation_in_order() -> None:
     assert shown(rows[3]["content"]) == f"{SEPA_FACT} [1]"
 
 
-def test_a_draft_is_set_apart_and_gone_after_stop() -> None:
-    made = service(FakeEngine(reply=f"{SEPA_FACT} Cats are no banks at all."))
-    turns = list(made.stream(Conversation(), SEPA))
-    partial = next(t for t in turns if t.text and t.draft.startswith("Cats")).to_json()
-    answer = views.answer(partial, "en")
-    kept, draft = answer.split("\n\n")
-    assert draft.startswith("*")
-    assert draft.endswith("*")
-    assert SAY("en", "chat.draft") in shown(draft)
-    stopped = views.stopped(partial)
-    assert shown(views.answer(stopped, "en")) == shown(kept)
-    assert views.stopped(None) == {}
-
-
-def test_nothing_finished_before_stop_is_said() -> None:
-    payload = {"message": "x", "text": "", "draft": "half", "stage": "writing"}
-    assert shown(views.answer(views.stopped(payload), "zh")) == SAY("zh", "chat.nothing")
+def test_a_draft_stands_apart_from_what_was_checked() -> None:
+    made = service(FakeEngine(reply=f"{SEPA_FACT} <b>Cats</b> are no banks at all."))
+    turns = [turn.to_json() for turn in made.stream(Conversation(), SEPA)]
+    partial = next(t for t in turns if t["text"] and "Cats" in t["draft"])
+    assert shown(views.answer(partial)) == f"{SEPA_FACT} [1]"
+    draft = views.draft_html(partial, "en")
+    assert SAY("en", "chat.draft") in draft
+    assert "&lt;b&gt;Cats" in draft
+    assert SAY("zh", "chat.searching") in views.draft_html(turns[0], "zh")
+    assert shown(views.answer(turns[0])) == "…"
+    assert views.draft_html(turns[-1], "en") == ""
 
 
 @pytest.mark.parametrize("text", [
@@ -74,7 +68,8 @@ def test_facts_say_intent_and_what_was_dropped() -> None:
     assert "transfer timing" in chinese
     html_text = views.facts_html(payload, "en")
     assert "Answered" in html_text
-    assert views.facts_html({}, "en") == ""
+    assert views.slot_html({}, "en") == ""
+    assert html_text in views.slot_html(payload, "en")
 
 
 def test_older_turns_that_the_model_did_not_see_are_said_on_the_page() -> None:
