@@ -87,8 +87,10 @@ class Service:
     def _refusal(self, job: Job) -> StudioOutcome | None:
         """Another language, or nothing to translate: a decision, with its reason."""
         if job.source_language not in LANGUAGES:
-            return self._outcome(job, Decision.ABSTAINED, self._texts(
-                "en", "reason.language", language=job.source_language))
+            key = f"language.{job.source_language}"
+            name = self._texts("en", key) if key in self._texts else job.source_language
+            return self._outcome(job, Decision.ABSTAINED,
+                                 self._texts("en", "reason.language", language=name))
         if job.task == "translate" and job.source_language == job.target_language:
             return self._outcome(job, Decision.CLARIFY, self._said(job, "reason.same_language"))
         return None
@@ -113,14 +115,14 @@ class Service:
 
     def _final(self, job: Job, work: Work, stamp: Stamp | None) -> StudioOutcome:
         if not work.text.strip():
-            key = "reason.nothing_supported" if work.dropped else "reason.no_output"
-            return self._outcome(job, Decision.ABSTAINED, self._said(job, key), stamp=stamp,
-                                 done=work.done, dropped=work.dropped, complete=False)
+            return self._outcome(job, Decision.ABSTAINED, self._said(job, "reason.no_output"),
+                                 stamp=stamp, done=work.done, complete=False)
         if work.wrong:
             return self._outcome(job, Decision.ABSTAINED,
                                  self._said(job, f"reason.{work.wrong}"), stamp=stamp,
                                  done=work.done, confidence=work.confidence, complete=False)
-        reasons = [self._said(job, f"reason.{job.task}")]
+        key = "reason.quoted" if work.quoted else f"reason.{job.task}"
+        reasons = [self._said(job, key)]
         if work.dropped:
             reasons.append(self._said(job, "reason.dropped", n=work.dropped))
         if work.missing:

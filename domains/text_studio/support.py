@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lepton_engine.results import Evidence, Stamp
+from lepton_engine.retrieval_conversation import content_words
 from lepton_engine.sentences import Span, split
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 # A summary sentence whose nearest source sentence is less alike than this is dropped. The
 # encoders differ in scale: unrelated sentences score at most about 0.15 in both.
 LEAST_SUPPORT = {"en": 0.42, "zh": 0.30}
+# Likeness does not see who did what: a sentence that mixes two of the source can be near to
+# both and true of neither. So this share of its words must stand in the one it is nearest to.
+LEAST_SHARED = {"en": 0.6, "zh": 0.6}
 # A translation whose meaning is less near to its source than this is not shown as one.
 LEAST_MEANING = 0.40
 ENCODER = {"en": "minilm-l6", "zh": "use-multilingual"}
@@ -34,6 +38,22 @@ class Support:
 def numbers(text: str) -> set[str]:
     """The numbers of a text without thousands separators: ``{"48", "1.2"}``."""
     return {re.sub(r",(?=\d{3})", "", n) for n in _NUMBER.findall(text)}
+
+
+def _words(text: str, language: str) -> set[str]:
+    """Stemmed content words in English, pairs of neighbouring characters in Chinese."""
+    if language == "zh":
+        letters = "".join(c for c in text if c.isalnum())
+        return {letters[i:i + 2] for i in range(len(letters) - 1)}
+    import Stemmer
+
+    return set(Stemmer.Stemmer("english").stemWords(sorted(content_words(text))))
+
+
+def shared_words(sentence: str, source: str, language: str) -> float:
+    """The share of the sentence's content words that the source sentence has, 0..1."""
+    words = _words(sentence, language)
+    return len(words & _words(source, language)) / len(words) if words else 0.0
 
 
 class Supporter:
@@ -69,9 +89,19 @@ class Supporter:
         for sentence, row in zip(sentences, scores, strict=True):
             best = int(row.argmax())
             score = max(0.0, min(1.0, float(row[best])))
-            kept = score >= LEAST_SUPPORT[self._language] and numbers(sentence) <= known
+            shared = shared_words(sentence, self._spans[best].text, self._language)
+            kept = (score >= LEAST_SUPPORT[self._language] and numbers(sentence) <= known
+                    and shared >= LEAST_SHARED[self._language])
             rows.append(Support(sentence, self._spans[best], score, kept))
         return rows
+
+    def central(self, count: int) -> list[Support]:
+        """The source's own sentences that are nearest to its mean vector, in its order."""
+        if self._vectors is None:
+            self._vectors = self._embed([span.text for span in self._spans])
+        scores = self._vectors @ self._vectors.mean(axis=0)
+        best = sorted(scores.argsort()[::-1][:count].tolist())
+        return [Support(self._spans[i].text, self._spans[i], 1.0, True) for i in best]
 
     def evidence(self, support: Support, title: str) -> Evidence:
         """The source sentence, marked in the sentences around it."""

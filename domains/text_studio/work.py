@@ -18,6 +18,11 @@ from lepton_engine.results import ChatChunk, Evidence, Stamp
 from lepton_engine.sentences import split
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
+# How a model says no; such a reply is a refusal, not a text.
+_DECLINES = re.compile(
+    r"^(?:(?:i['’]?m sorry|sorry|i apologi[sz]e)[^.]{0,12}\bi (?:can(?:no|['’])t|am unable)|"
+    r"as an ai\b|i can(?:no|['’])t (?:assist|help)|(?:很|非常)?抱歉，?(?:但)?我?(?:无法|不能))", re.I)
+QUOTED = 3
 MIN_SECONDS = 1.0  # with less than this left, no new piece is begun
 WRITING_TEMPERATURE = 0.6
 
@@ -53,6 +58,7 @@ class Work:
     finish_reason: str = ""
     left_over: int = 0
     missing: list[str] = field(default_factory=list)
+    quoted: bool = False
 
 
 def worker_of(engine: Any, job: Job) -> Generator[Work, None, None]:
@@ -98,6 +104,8 @@ def _generate(engine: Any, job: Job) -> Generator[Work, None, None]:
     yield from _write(engine, job, work, job.text, temperature=WRITING_TEMPERATURE)
     work.text, work.draft, work.done = work.draft.strip(), "", len(job.text)
     work.complete = work.finish_reason == "stop"
+    if _DECLINES.match(work.text):
+        work.wrong = "declined"
     yield work
 
 
@@ -116,9 +124,19 @@ def _summarise(engine: Any, job: Job) -> Generator[Work, None, None]:
         work.done = piece.end
         yield work
     work.complete = work.done >= pieces[-1].end
+    if work.dropped and not work.text:
+        _quote_instead(work, supporter, job)
     work.stamps += supporter.stamps
     work.confidence = sum(scores) / len(scores) if scores else None
     yield work
+
+
+def _quote_instead(work: Work, supporter: Supporter, job: Job) -> None:
+    """The text's own most central sentences, where none of the model's held."""
+    quoted = supporter.central(QUOTED)
+    work.text = ("" if job.target_language == "zh" else " ").join(q.sentence for q in quoted)
+    work.evidence = [supporter.evidence(q, job.source_name) for q in quoted]
+    work.quoted = True
 
 
 def _keep_supported(work: Work, supporter: Supporter, job: Job) -> list[float]:

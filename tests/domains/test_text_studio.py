@@ -49,11 +49,33 @@ def test_a_summary_keeps_supported_sentences_and_drops_the_rest() -> None:
     assert outcome.complete
 
 
-def test_a_summary_without_any_support_is_refused() -> None:
+def test_without_any_support_the_text_itself_is_quoted() -> None:
     outcome = build(FakeEngine(reply="Purple elephants danced.")).api("summarize", REPORT)
-    assert outcome.decision is Decision.ABSTAINED
-    assert outcome.text == ""
+    assert outcome.decision is Decision.ANSWERED
+    assert "quoted instead" in outcome.reason
+    assert outcome.text == REPORT
     assert outcome.dropped == 1
+    assert outcome.confidence is None
+    assert all(evidence.quote in REPORT for evidence in outcome.evidence)
+
+
+def test_a_sentence_that_mixes_two_of_the_source_is_dropped() -> None:
+    source = ("The committee objected and asked for a phased increase of the rent. "
+              "The council refused but offered a discount of half to pensioners. "
+              "The new rent begins in the spring.")
+    mixed = "The committee objected and offered a discount to pensioners in the spring."
+    outcome = build(FakeEngine(reply=f"{mixed} The new rent begins in the spring.")).api(
+        "summarize", source)
+    assert outcome.text == "The new rent begins in the spring."
+    assert outcome.dropped == 1
+
+
+@pytest.mark.parametrize("reply", ["I'm sorry, but I can't assist with that request.",
+                                   "很抱歉，我无法提供帮助。"])
+def test_a_model_that_declines_has_not_answered(reply: str) -> None:
+    outcome = build(FakeEngine(reply=reply)).api("generate", "Write a story.")
+    assert outcome.decision is Decision.ABSTAINED
+    assert "declined" in outcome.reason
 
 
 def test_a_silent_model_is_said_to_be_silent() -> None:
@@ -118,6 +140,8 @@ def test_languages_it_cannot_serve_are_decisions(text: str, target: str,
     outcome = build(engine).api("translate", text, target)
     assert outcome.decision is decision
     assert outcome.reason
+    if decision is Decision.ABSTAINED:
+        assert "German" in outcome.reason or "Russian" in outcome.reason
     assert engine.calls["stream_chat"] + engine.calls["chat"] == 0
 
 
