@@ -86,10 +86,12 @@ class Draft:
             self.declined = True
         elif self._repeats(sentence):
             return
-        elif (support := self.check(sentence)) is not None:
-            self.kept.append((sentence, support))
-        else:
+        elif (support := self.check(sentence)) is None:
             self.dropped += 1
+        elif all(_key(support.window) != _key(old.window) for _, old in self.kept):
+            # The article's own words are shown, not the model's: a paraphrase that passes
+            # every check can still turn "then unlinks" into "unlinked" or lose a condition.
+            self.kept.append((" ".join(support.window.text.split()), support))
 
     def _repeats(self, sentence: str) -> bool:
         words = wording(sentence, self.language).kinds

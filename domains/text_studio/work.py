@@ -21,7 +21,8 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 # How a model says no; such a reply is a refusal, not a text.
 _DECLINES = re.compile(
     r"^(?:(?:i['’]?m sorry|sorry|i apologi[sz]e)[^.]{0,12}\bi (?:can(?:no|['’])t|am unable)|"
-    r"as an ai\b|i can(?:no|['’])t (?:assist|help)|(?:很|非常)?抱歉，?(?:但)?我?(?:无法|不能))", re.I)
+    r"as an ai\b|i can(?:no|['’])t (?:assist|help)|"
+    r"(?:很|非常)?抱歉，?(?:但)?我?(?:无法|不能))", re.I)
 QUOTED = 3
 MIN_SECONDS = 1.0  # with less than this left, no new piece is begun
 WRITING_TEMPERATURE = 0.6
