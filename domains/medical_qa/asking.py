@@ -21,12 +21,14 @@ _PARTS = re.compile(r"[,，、;]")
 class Asked:
     """``named``: ids of the conditions in the question's own words, longest names first;
     ``sections``: in natural order, empty when the question names none; ``vague``: it says
-    hardly more than one symptom; ``either``: it asks which of several."""
+    hardly more than one symptom; ``either``: it asks which of several; ``pointing``: it
+    points at something said before."""
 
     named: tuple[str, ...]
     sections: tuple[str, ...]
     vague: bool = False
     either: bool = False
+    pointing: bool = False
 
 
 class Reader:
@@ -48,7 +50,8 @@ class Reader:
     def read(self, question: str) -> Asked:
         text = self.plain(question)
         return Asked(self._named(text), self._sections(text), self._is_vague(text),
-                     bool(self._rules.either[self._language].search(text)))
+                     bool(self._rules.either[self._language].search(text)),
+                     bool(self._rules.pointing[self._language].search(text)))
 
     def _is_vague(self, text: str) -> bool:
         if self._language == "zh":

@@ -26,6 +26,7 @@ class MedicalRules:
     others: Patterns
     health: Patterns
     either: Patterns
+    pointing: Patterns
     filler: re.Pattern[str]
     topic_forms: Mapping[str, tuple[re.Pattern[str], ...]]
     topic_personal: Patterns
@@ -53,6 +54,7 @@ def read(path: Path = RULES_FILE) -> MedicalRules:
         sections=by_name("sections"), refuse=by_name("refuse"), only_as=by_name("only_as"),
         others={code: of(table["others"][code], code) for code in ("en", "zh")},
         either={code: of(table["either"][code], code) for code in ("en", "zh")},
+        pointing={code: of(table["pointing"][code], code) for code in ("en", "zh")},
         filler=of(table["filler"]["zh"], "zh"),
         health={code: of(table["health"][code], code) for code in ("en", "zh")},
         topic_forms={

@@ -78,6 +78,12 @@ class Service:
             return self._refusal(refused, language, _rule_stamp(started))
         return self._looked_up(text, said, language, started)
 
+    def warm(self) -> None:
+        """Build behind the page what the first question would wait for."""
+        detect("Is this English?")
+        for language in ("en", "zh"):
+            self._knowledge.warm_up(language)
+
     def _checked(self, question: str) -> str:
         text = clean(question).strip()
         language = detect(text[:200]) if text else "en"
@@ -156,7 +162,7 @@ class Service:
 
     def _looked_up(self, text: str, history: Sequence[str], language: str,
                    started: float) -> MedicalOutcome:
-        found = self._knowledge.search(text, history=history, k=PASSAGES, language=language)
+        found = self._search(text, history, language)
         asked = self._asked(text, found.query, history, language)
         limits = self._limits[language]
         ranked = candidates(found.hits, asked.named, limits)
@@ -173,16 +179,29 @@ class Service:
             return self._clarify(near, language, found)
         return self._answer(text, ranked[0], asked, language, found, started)
 
+    def _search(self, text: str, history: Sequence[str], language: str) -> Retrieval:
+        """A question that points at nothing and finds its topic alone is no follow-up,
+        however short: "I have a headache" after a talk about shingles."""
+        now = self._readers[language].read(text)
+        if history and not now.pointing:
+            alone = self._knowledge.search(text, k=PASSAGES, language=language)
+            limits = self._limits[language]
+            ranked = candidates(alone.hits, now.named, limits)
+            if now.named or (ranked and ranked[0].score >= limits.topic):
+                return alone
+        return self._knowledge.search(text, history=history, k=PASSAGES, language=language)
+
     def _asked(self, text: str, query: str, history: Sequence[str], language: str) -> Asked:
         """Names are read from the completed question; the section wished for from this one,
-        and only where it wishes for none from the one before."""
+        and only where it wishes for none from the one before (also where this one is but
+        the name that was asked back)."""
         reader = self._readers[language]
         now = reader.read(text)
-        if query == text or not history:
-            return now
-        before = reader.read(history[-1])
         whole = reader.read(query)
-        return Asked(whole.named, now.sections or before.sections, whole.vague, now.either)
+        if not history or (query == text and not (now.named and now.vague)):
+            return now
+        wished = now.sections or reader.read(history[-1]).sections
+        return Asked(whole.named, wished, whole.vague, now.either)
 
     def _answer(self, text: str, best: Candidate, asked: Asked, language: str,
                 found: Retrieval, started: float) -> MedicalOutcome:

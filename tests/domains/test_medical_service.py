@@ -143,6 +143,22 @@ def test_a_follow_up_keeps_the_topic_and_the_wish() -> None:
     assert service.api("what causes it?").decision is not Decision.ANSWERED
 
 
+def test_a_new_topic_is_no_follow_up_however_short() -> None:
+    service = build(FakeEngine())
+    new = service.ask("gout", ["What are the symptoms of shingles?"])
+    assert [topic.id for topic in new.topics] == ["gout"]
+    assert "read together" not in new.reason
+
+
+def test_a_name_given_back_keeps_the_wish() -> None:
+    service = build(FakeEngine())
+    outcome = service.ask("gout", ["what causes gout or shingles?"])
+    assert outcome.decision is Decision.ANSWERED
+    found = {row.section for row in outcome.answer}
+    assert "causes" in found
+    assert "self_care" not in found  # which a bare name would bring
+
+
 def test_signs_told_over_two_turns_are_an_emergency_once() -> None:
     service = build(FakeEngine())
     first, second = "my son has a high fever", "and his neck is really stiff"
@@ -205,6 +221,17 @@ def test_one_service_keeps_nothing_between_callers() -> None:
     service.ask("and then?", ["What are the symptoms of shingles?"])
     assert service.api("what is gout").to_json()["topics"] == [{"id": "gout", "name": "Gout"}]
     assert service.api(**RECORDED_INPUT).decision is Decision.ANSWERED
+
+
+def test_warming_up_embeds_the_base_once() -> None:
+    engine = FakeEngine()
+    service = build(engine)
+    assert not engine.calls
+    service.warm()
+    before = engine.calls["embed"]
+    service.api("what is gout")
+    assert before >= 4
+    assert engine.calls["embed"] - before <= 6
 
 
 def test_a_broken_model_is_its_own_error() -> None:
