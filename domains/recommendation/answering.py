@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,6 +25,10 @@ from lepton_engine.results import Evidence, Stamp
 # The least certainty of the best film for a line of text, by model; chosen on development
 # lines (30 about films, 26 about banks, recipes and printers), judged on others in the tests.
 THRESHOLDS = {ENGLISH: 0.50, MULTILINGUAL: 0.28}
+# A vector of a line does not hold "not" and hardly a year: the reason says so.
+_CONDITIONS = re.compile(
+    r"\b(?:not?|non|never|without|except|nothing|neither)\b|n['’]t\b|\b(?:19|20)\d\d(?:s\b)?|"
+    r"不|没有|没|无|除了|别|年代|\d{2,4}年", re.IGNORECASE)
 NEAR = 40  # further films drawn on the map
 QUOTED = 5  # films whose evidence the Why panel shows
 
@@ -86,8 +91,8 @@ class Work:
             decision=Decision.ANSWERED, reason=self._reason(len(items), asked, model),
             evidence=_evidence(items), items=items, alike=chosen.alike,
             liked=tuple(self.library.titles.label(film) for film in self.films),
-            query=self.request.query, n=self.request.n, diversity=self.request.diversity,
-            map=self._map(chosen, relevance, allowed)), started)
+            query=self.request.query if used else "", n=self.request.n,
+            diversity=self.request.diversity, map=self._map(chosen, relevance, allowed)), started)
 
     def _liked_vectors(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """The liked films' vectors, as they are and centred; unlisted ones from their facts."""
@@ -141,6 +146,8 @@ class Work:
         said = [self.say(kind, n=count, liked=names)]
         if asked and not asked.matched:
             said.append(self.say("query_unmatched"))
+        if asked and asked.matched and _CONDITIONS.search(self.request.query):
+            said.append(self.say("conditions"))
         if asked and asked.matched and model == MULTILINGUAL:
             said.append(self.say("multilingual"))
         return self.say("sentence_gap").join(said)
