@@ -19,7 +19,7 @@ from domains.customer_service.grounding import Grounding, Support, Window
 from domains.customer_service.knowledge import Article
 from domains.customer_service.outcome import Turn
 from domains.customer_service.request import Request
-from domains.customer_service.selection import Selection, SentenceVectors
+from domains.customer_service.selection import Aim, Selection, SentenceVectors
 from lepton_engine.errors import InputError, LeptonError
 from lepton_engine.results import Stamp
 
@@ -53,12 +53,14 @@ class Answering:
         language = request.language
         self._articles = sources.read()
         passages = [article.passage() for article in self._articles]
-        self._selection = Selection(engine, kept, sources.question, passages, language)
+        aim = Aim(bool(_pattern(request, "prompt.how_to").search(request.message)),
+                  bool(_pattern(request, "prompt.amount").search(request.message)))
+        self._selection = Selection(engine, kept, sources.question, passages, aim)
         request.stamps += self._selection.stamps
         self._grounding = Grounding(engine, passages, language)
         self._draft = Draft(self._grounding.support, _pattern(request, "prompt.declines"), language)
         self._steps: tuple[str, ...] = ()
-        if _pattern(request, "prompt.how_to").search(request.message):
+        if aim.how_to:
             article = self._articles[0]
             self._steps = article.steps
             start = len(article.body) + 2
@@ -114,8 +116,9 @@ class Answering:
 
     def _turn(self, reason: str, **fields: Any) -> Turn:
         request, draft = self._request, self._draft
-        said = request.text(reason, title=self._articles[0].title, kept=len(draft.kept),
-                            dropped=draft.dropped, failure=fields.pop("failure", ""))
+        said = request.text(reason, title=self._articles[0].title,
+                            kept=fields.pop("kept", len(draft.kept)), dropped=draft.dropped,
+                            failure=fields.pop("failure", ""))
         return request.turn(Decision.ANSWERED, said, **{
             "text": draft.text, "evidence": draft.evidence, "generated": bool(draft.kept),
             "dropped_sentences": draft.dropped, "dropped_turns": self._dropped_turns,
@@ -126,8 +129,10 @@ class Answering:
         self._request.stamps += [*([self._chat_stamp] if self._chat_stamp else []),
                                  *self._grounding.cost()]
         if draft.kept:
-            return self._turn("reason.answered_cut" if failure else "reason.answered",
-                              failure=failure)
+            kept = len(draft.kept)
+            added = self._add_nearest()
+            key = "cut" if failure else "added" if added else "kept"
+            return self._turn(f"reason.answered_{key}", failure=failure, kept=kept)
         # No sentence of the model is left: the article speaks for itself.
         windows = self._selection.quoted(without=self._steps)
         quotes = draft.quoting([(w.text, Support(w, 1.0, 1.0)) for w in windows])
@@ -135,6 +140,15 @@ class Answering:
                else "dropped" if draft.dropped else "silent")
         return self._turn(f"reason.quoted_{key}", failure=failure, text=quotes.text,
                           evidence=quotes.evidence, generated=False)
+
+
+    def _add_nearest(self) -> bool:
+        """Put the nearest sentence behind a short answer that lacks it; a small model may
+        copy the second best. Steps, where there are any, are the answer already."""
+        if self._steps or len(self._draft.kept) > 1:
+            return False
+        nearest = self._selection.ranked[0].window
+        return self._draft.quote(nearest.text, Support(nearest, 1.0, 1.0))
 
 
 def _pattern(request: Request, key: str) -> re.Pattern[str]:

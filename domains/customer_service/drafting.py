@@ -60,6 +60,13 @@ class Draft:
             self._judge(span.text)
         return True
 
+    def quote(self, sentence: str, support: Support) -> bool:
+        """Add a sentence as it stands in its article; False when it is said already."""
+        if self._repeats(sentence):
+            return False
+        self.kept.append((sentence, support))
+        return True
+
     def finish(self) -> None:
         """The model has ended by itself: what is open is its last sentence."""
         rest, self.open = self.open, ""
@@ -96,7 +103,7 @@ class Draft:
     def _repeats(self, sentence: str) -> bool:
         words = wording(sentence, self.language).kinds
         said = [old for old, _ in self.kept] + list(self.steps[0] if self.steps else ())
-        return any(words and words <= wording(old, self.language).kinds for old in said)
+        return any(words <= wording(old, self.language).kinds for old in said if words)
 
     @property
     def draft(self) -> str:

@@ -23,6 +23,9 @@ NEAR = 0.25  # others only within this distance of the best
 QUOTED = 2  # sentences of an answer that is quoted from the article itself
 RERANKED = 12
 LEXICAL_WEIGHT = 0.2
+FIRST_ARTICLE = 0.08
+STEP = -0.15  # "State your income" answers no question but how to do it
+NUMBER = 0.1  # where an amount, a time or a limit is asked
 
 
 class SentenceVectors:
@@ -46,6 +49,14 @@ class SentenceVectors:
 
 
 @dataclass(frozen=True)
+class Aim:
+    """What kind of sentence a question wants: steps to take, or a number."""
+
+    how_to: bool = False
+    amount: bool = False
+
+
+@dataclass(frozen=True)
 class Scored:
     """A sentence of a passage with its nearness to the question."""
 
@@ -57,12 +68,14 @@ class Selection:
     """Sentences of ``passages`` (best article first) scored against ``question``.
 
     English: the mean of the sentence vectors and the cross-encoder, which reads the nearest
-    twelve; Chinese, which it cannot read: the vectors. Words in common add a little.
+    twelve; Chinese, which it cannot read: the vectors. Words in common, the first article
+    and the aim of the question add a little.
     """
 
     def __init__(self, engine: Any, kept: SentenceVectors, question: str,
-                 passages: Sequence[Passage], language: str) -> None:
-        self._language = "zh" if language == "zh" else "en"
+                 passages: Sequence[Passage], aim: Aim) -> None:
+        self._language, self._aim = passages[0].language, aim
+        self._first = passages[0].id
         asked = engine.embed([question], ENCODERS[self._language])
         self.stamps: list[Stamp] = [asked.stamp]
         words = wording(question, self._language).kinds
@@ -72,16 +85,24 @@ class Selection:
             rows += [Scored(w, float(near) + LEXICAL_WEIGHT * _share(words, w.text, self._language))
                      for w, near in zip(windows, vectors @ asked.vectors[0], strict=True)]
         rows.sort(key=lambda row: -row.score)
-        self.ranked = self._reranked(engine, question, rows) if self._language == "en" else rows
-        self._first = passages[0].id
+        if self._language == "en":
+            rows = self._reranked(engine, question, rows)
+        self.ranked = sorted((Scored(row.window, row.score + self._suits(row.window))
+                              for row in rows), key=lambda row: -row.score)
+
+    def _suits(self, window: Window) -> float:
+        is_step = window.start > window.passage.text.index("\n\n")
+        numbers = self._aim.amount and wording(window.text, self._language).numbers
+        return ((FIRST_ARTICLE if window.passage.id == self._first else 0.0)
+                + (STEP if is_step and not self._aim.how_to else 0.0)
+                + (NUMBER if numbers else 0.0))
 
     def _reranked(self, engine: Any, question: str, rows: list[Scored]) -> list[Scored]:
         near = rows[:RERANKED]
         ranking = engine.rerank(question, [headed(row.window) for row in near])
         self.stamps.append(ranking.stamp)
-        both = [Scored(row.window, (row.score + float(score)) / 2)
+        return [Scored(row.window, (row.score + float(score)) / 2)
                 for row, score in zip(near, ranking.scores, strict=True)]
-        return sorted(both, key=lambda row: -row.score)
 
     def facts(self, without: Sequence[str] = ()) -> list[str]:
         """What the model reads, the nearest last: it leans towards what it read last.

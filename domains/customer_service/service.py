@@ -63,7 +63,7 @@ class Service:
         self._store: ConversationStore[_Box] = ConversationStore(_Box)
         self._now = now or (lambda: datetime.now(UTC))
 
-    def warm_up(self) -> None:
+    def warm(self) -> None:
         """Build both indexes and load the language detector, so that no question waits."""
         detect("Is this English?")
         for language in LANGUAGES:

@@ -38,8 +38,8 @@ class Layout:
 def layout(page: Page) -> Layout:
     """The conversation above, one message box below it; topics and summary in between."""
     with page.results():
-        chat = gr.Chatbot(height=430, allow_tags=False, latex_delimiters=[], buttons=["copy"],
-                          feedback_options=None, elem_classes="lp-chat")
+        chat = gr.Chatbot(height=430, show_label=False, allow_tags=False, latex_delimiters=[],
+                          buttons=["copy"], feedback_options=None, elem_classes="lp-chat")
         page.shows(page.label(chat, label="chat.label", placeholder="chat.placeholder"),
                    views.messages)
         page.shows(gr.HTML(js_on_load=None), views.slot_html)

@@ -88,7 +88,7 @@ def _group(name: str, rows: Sequence[Mapping[str, Any]],
     the records stand for the section as a whole."""
     joint = "" if _CHINESE_END.search(rows[0]["sentence"]) else " "
     said = joint.join(_sentence(row) for row in rows)
-    marks = "".join(f'<a href="#med-source-{number}">{number}</a>'
+    marks = ", ".join(f'<a href="#med-source-{number}">{number}</a>'
                     for number in sorted({numbers[_key(s)] for s in rows[0]["sources"]}))
     if not rows[0]["checked"]:
         marks = f'<span title="{escape(say(lang, "answer.unchecked"))}">{UNCHECKED}</span>'
