@@ -64,7 +64,7 @@ def test_facts_say_intent_and_what_was_dropped() -> None:
     english, chinese = (" ".join(views.facts(payload, lang)) for lang in ("en", "zh"))
     assert "transfer timing" in english
     assert "0.900" in english
-    assert "1 unsupported" in english
+    assert "1 of its sentences" in english
     assert "transfer timing" in chinese
     html_text = views.facts_html(payload, "en")
     assert "Answered" in html_text

@@ -61,6 +61,7 @@ def last(service: Service, message: str, conversation: Conversation | None = Non
 def first_article(service: Service, message: str, language: str,
                   conversation: Conversation | None = None) -> str:
     request = service.request(message, language, conversation or Conversation())
+    request.intent = service.intent_of(request)
     return service.search(request)[1][0].passage.document
 
 
