@@ -190,6 +190,6 @@ def test_fixed_texts_hold_only_numbers_that_are_known_to_be_right() -> None:
 @pytest.mark.parametrize("piece", ["血", "吃了", "pain in my chest ", "no chest pain, ", "胸口 ",
                                    "baby is 5 weeks old fever ", "what is a stroke "])
 def test_a_long_text_is_no_way_to_stall_the_rules(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     rules().find((piece * 4000)[:4000])
-    assert time.perf_counter() - started < 5  # a quadratic search took over 12 s here
+    assert time.thread_time() - started < 5  # a quadratic search took over 12 s here
