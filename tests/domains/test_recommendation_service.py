@@ -296,14 +296,3 @@ def test_the_payload_is_plain_json_of_bearable_size(service: RecommendationServi
         for reason in item["reasons"]:
             found = reason["evidence"]
             assert found["passage"][found["start"]:found["end"]] == found["quote"]
-
-
-def test_a_line_with_conditions_is_said_to_be_compared_as_a_whole() -> None:
-    from domains.recommendation.answering import _CONDITIONS
-
-    for line in ("a film that is not about war", "a comedy without romance", "from the 1990s",
-                 "不要太暴力", "I don't like blood", "八十年代的爱情片"):
-        assert _CONDITIONS.search(line), line
-    for line in ("a detective obsessed with a serial killer", "notorious spies in Rio",
-                 "一名侦探追查连环杀手"):
-        assert not _CONDITIONS.search(line), line
