@@ -17,7 +17,7 @@ from domains.customer_service.conversation import Conversation
 from domains.customer_service.handoff import Handoff, HandoffRules
 from domains.customer_service.knowledge import LANGUAGES, Article, Articles, first_steps, numbered
 from domains.customer_service.outcome import Turn
-from domains.customer_service.request import Request, read_intent
+from domains.customer_service.request import Intent, Request, read_intent
 from domains.customer_service.selection import SentenceVectors
 from domains.customer_service.summary import summary
 from domains.customer_service.thresholds import Thresholds
@@ -112,7 +112,7 @@ class Service:
         if handoff is None:
             yield request.turn(Decision.ANSWERED, request.text("reason.searching"),
                                stage="searching")
-        request.intent = read_intent(self._engine, request)
+        request.intent = self.intent_of(request)
         if request.intent.stamp is not None:
             request.stamps.append(request.intent.stamp)
         handoff = handoff or self._rules.supported_by(
@@ -121,6 +121,9 @@ class Service:
             yield self._hand_over(request, handoff)
             return
         yield from self._grounded(request)
+
+    def intent_of(self, request: Request) -> Intent:
+        return read_intent(self._engine, request)
 
     def search(self, request: Request) -> tuple[str, list[Hit]]:
         """The question as the conversation completes it, and the best hit of each article."""
