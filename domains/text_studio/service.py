@@ -20,9 +20,7 @@ from lepton_engine.text import clean
 MAX_CHARACTERS = {"summarize": 20_000, "translate": 20_000, "generate": 4_000}
 MAX_SECONDS = 60.0
 RECORDED_INPUT = {
-    "task": "translate", "target_language": "zh",
-    "text": "Your new card was sent today. It usually arrives within five working days. "
-            "Please activate it in the app before you use it for the first time.",
+    "task": "translate", "target_language": "en", "text": "请在出发前两小时到达机场，并带好护照。",
 }
 
 

@@ -152,8 +152,10 @@ HEADS: dict[str, Row] = {
           "Ford gains while Rivian loses its largest order"),
          ("Numbers are hardly read: better or worse than expected must be said in words",
           "EPS of $1.20 against $1.35 a year ago"),
-         ("Denials and hypotheticals read like the thing denied",
-          "No sign of a slowdown at the retailer"))),
+         ("A word with a bad ring outweighs good news: this one is labelled negative at 0.99",
+          "Siemens' loss narrows"),
+         ("The same inside one headline: labelled negative at 0.91",
+          "Intel cuts costs, shares jump 8%"))),
     "bank-intent": Row(
         bank_intent, (BANKING77, CLINC150), "Intent of an English message to a bank",
         (("Neighbouring intents are confused", "card_arrival and card_delivery_estimate"),
