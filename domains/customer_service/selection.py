@@ -18,7 +18,7 @@ from lepton_engine.results import Stamp
 from lepton_engine.retrieval import Passage
 
 FACTS = 5  # sentences that the model reads
-SURE_FACTS = 2  # of them, these are given however far they fall behind the best
+SURE_FACTS = 1  # of them, these are always given
 NEAR = 0.25  # others only within this distance of the best
 QUOTED = 2  # sentences of an answer that is quoted from the article itself
 RERANKED = 12
@@ -119,7 +119,8 @@ class Selection:
         rows = [row for row in self.ranked
                 if row.window.passage.id == self._first and row.window.text not in without]
         best = (rows or self.ranked)[:QUOTED]
-        return sorted((row.window for row in best), key=lambda window: window.start)
+        near = [row.window for row in best if row.score >= best[0].score - NEAR]
+        return sorted(near, key=lambda window: window.start)
 
 
 def headed(window: Window) -> str:
