@@ -147,8 +147,8 @@ class Answering:
         copy the second best. Steps, where there are any, are the answer already."""
         if self._steps or len(self._draft.kept) > 1:
             return False
-        nearest = self._selection.ranked[0].window
-        return self._draft.quote(nearest.text, Support(nearest, 1.0, 1.0))
+        return any(self._draft.quote(window.text, Support(window, 1.0, 1.0))
+                   for window in self._selection.nearest())
 
 
 def _pattern(request: Request, key: str) -> re.Pattern[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from domains.customer_service.grounding import ENCODERS, Window, single_sentences
-from domains.customer_service.wording import wording
+from domains.customer_service.wording import leans, wording
 from lepton_engine.results import Stamp
 from lepton_engine.retrieval import Passage
 
@@ -24,6 +24,8 @@ QUOTED = 2  # sentences of an answer that is quoted from the article itself
 RERANKED = 12
 LEXICAL_WEIGHT = 0.2
 FIRST_ARTICLE = 0.08
+ALIKE = 0.05  # two sentences this close are both the nearest
+LEANING = -0.08  # "A customer who takes out 300 therefore pays 2.00" leans on what is before it
 STEP = -0.15  # "State your income" answers no question but how to do it
 NUMBER = 0.1  # where an amount, a time or a limit is asked
 
@@ -95,6 +97,7 @@ class Selection:
         numbers = self._aim.amount and wording(window.text, self._language).numbers
         return ((FIRST_ARTICLE if window.passage.id == self._first else 0.0)
                 + (STEP if is_step and not self._aim.how_to else 0.0)
+                + (LEANING if leans(window.text, self._language) else 0.0)
                 + (NUMBER if numbers else 0.0))
 
     def _reranked(self, engine: Any, question: str, rows: list[Scored]) -> list[Scored]:
@@ -103,6 +106,11 @@ class Selection:
         self.stamps.append(ranking.stamp)
         return [Scored(row.window, (row.score + float(score)) / 2)
                 for row, score in zip(near, ranking.scores, strict=True)]
+
+    def nearest(self) -> list[Window]:
+        """The best sentence, and a second one that is as good."""
+        return [row.window for row in self.ranked[:QUOTED]
+                if row.score >= self.ranked[0].score - ALIKE]
 
     def facts(self, without: Sequence[str] = ()) -> list[str]:
         """What the model reads, the nearest last: it leans towards what it read last.

@@ -43,6 +43,10 @@ _CLAUSE = {
                      r"because|instead|however|rather than|so|and|which|or)\b"),
     "zh": re.compile(r"[，；：、（）]|但|而(?!且)|却|则|除非|否则|因为|所以|因此|并且?"),
 }
+_LEANING = {
+    "en": re.compile(r"\b(?:therefore|for (?:instance|example)|such an?|however|instead)\b"),
+    "zh": re.compile(r"因此|例如|比如|此类|这样的"),
+}
 _JOINT = {"en": re.compile(r",? and (?=\w)|;|,(?!\d)"), "zh": re.compile(r"[，；]|并且?|然后")}
 _lock = threading.Lock()  # a stemmer keeps a cache of its own and is not safe to share
 
@@ -120,6 +124,11 @@ def contrast_sides(text: str, language: str) -> list[Wording]:
 
 def has_contrast(text: str, language: str) -> bool:
     return bool(_CONTRAST[_code(language)].search(text.lower()))
+
+
+def leans(text: str, language: str) -> bool:
+    """Whether a sentence is an example or a consequence of the one before it."""
+    return bool(_LEANING[_code(language)].search(text.lower()))
 
 
 def _code(language: str) -> str:
