@@ -67,7 +67,7 @@ def plain(text: str) -> str:
 def facts_html(payload: Payload, lang: str) -> str:
     """The decision, the intent, what was dropped, what was not shown."""
     lines = "".join(f"<span>{escape(line)}</span> " for line in facts(payload, lang))
-    badge = badge_html(str(payload.get("decision") or ""), lang)
+    badge = badge_html(str(payload["decision"]), lang) if payload.get("decision") else ""
     return f'<div class="lp-facts-line" role="status">{badge} {lines}</div>'
 
 
@@ -108,5 +108,9 @@ def topics_title(payload: Payload, lang: str) -> str:
 
 
 def page_payload(turn: Payload, history: Sequence[Payload]) -> dict[str, Any]:
-    """What the page keeps: the last turn and what was said before it."""
-    return {**turn, "history": list(history)}
+    """What the page keeps: the last turn and what was said before it.
+
+    While the articles are searched nothing is decided, whatever the turn's type says.
+    """
+    decision = "" if turn.get("stage") == "searching" else turn.get("decision")
+    return {**turn, "decision": decision, "history": list(history)}

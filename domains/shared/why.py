@@ -21,6 +21,8 @@ def why_html(payload: Mapping[str, Any] | None, lang: str = "en") -> str:
     say = Texts("page")
     if not payload:
         body = f'<p class="lp-quiet">{escape(say(lang, "why.empty"))}</p>'
+    elif payload.get("decision") == "":  # nothing is decided yet; the reason says what is done
+        body = f'<p class="lp-quiet">{escape(payload.get("reason") or "")}</p>'
     else:
         body = "".join((
             _verdict(payload, lang, say),

@@ -10,6 +10,7 @@ import pytest
 from domains.customer_service import views
 from domains.customer_service.conversation import Conversation
 from domains.shared.texts import Texts
+from domains.shared.why import why_html
 from tests.domains.customer import SEPA, SEPA_FACT, ask, service, talk
 from tests.fakes import FakeEngine
 
@@ -88,6 +89,15 @@ def test_topics_are_offered_only_when_the_service_asks_back() -> None:
     answered = ask(service(), "How do I activate my new card?").to_json()
     assert views.topic(answered, 0) == ""
     assert views.topics_title(answered, "en") == ""
+
+
+def test_nothing_is_decided_while_the_articles_are_searched() -> None:
+    turns = [turn.to_json() for turn in service().stream(Conversation(), SEPA)]
+    searching, done = views.page_payload(turns[0], []), views.page_payload(turns[-1], [])
+    assert "lp-badge" not in why_html(searching, "en")
+    assert SAY("en", "reason.searching") in why_html(searching, "en")
+    assert "lp-badge" not in views.facts_html(searching, "en")
+    assert "lp-badge" in why_html(done, "en")
 
 
 def test_an_empty_payload_is_an_empty_page() -> None:
