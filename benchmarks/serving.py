@@ -106,7 +106,7 @@ def application() -> list[tuple[str, str]]:
 
 def _examples(client: Any) -> list[tuple[str, str]]:
     cases = {
-        "customer_service": ("Somebody stole my wallet with the card in it", ""),
+        "customer_service": ("What is the limit for contactless payments?", ""),
         "medical_qa": ("What can I do myself against hay fever?",),
         "financial_sentiment": (["Apple beats estimates", "Tesla recalls two million cars"],),
         "recommendation": (["Alien", "Blade Runner"], "", 10, 0.3),
