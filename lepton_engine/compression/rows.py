@@ -13,8 +13,6 @@ from lepton_engine.compression.verdicts import Verdict
 FAILED = "failed"
 #: A step that makes a model faster by less than this share is said to gain nothing.
 LEAST_GAIN = 0.05
-_RECOVERY = "distil"
-_LOSSY = ("low-rank", "prune-heads", "prune-neurons", "prune-layers", "prune-weights")
 
 
 @dataclass(frozen=True)
@@ -84,11 +82,11 @@ def parents(recipe: Recipe) -> list[tuple[Step, Recipe]]:
     """
     found = []
     for step in recipe:
-        if step.name == _RECOVERY:
+        if step.kind.recovers:
             continue
         rest = [other for other in recipe if other is not step]
-        if not any(other.name in _LOSSY for other in rest):
-            rest = [other for other in rest if other.name != _RECOVERY]
+        if not any(other.kind.removes for other in rest):
+            rest = [other for other in rest if not other.kind.recovers]
         found.append((step, Recipe(tuple(rest))))
     return found
 

@@ -18,6 +18,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from lepton_engine.compression.recipe import Recipe
+from lepton_engine.errors import LeptonError
 
 log = logging.getLogger(__name__)
 
@@ -135,15 +136,11 @@ def _of_file(path: Path, name: str) -> list[Verdict]:
     for row in rows if isinstance(rows, list) else [None]:
         try:
             verdict = Verdict.from_dict(row)
-            good += [verdict] if verdict.name == name and _is_recipe(verdict.recipe) else []
-        except (AttributeError, TypeError, ValueError) as error:
+            Recipe.parse(verdict.recipe)
+            good += [verdict] if verdict.name == name else []
+        except (AttributeError, LeptonError, TypeError, ValueError) as error:
             log.warning("A verdict on %s does not read and is ignored: %s", name, error)
     return good
-
-
-def _is_recipe(text: str) -> bool:
-    Recipe.parse(text)  # an InputError is a ValueError
-    return True
 
 
 def write_verdicts(verdicts: Iterable[Verdict], folder: Path) -> list[Path]:
