@@ -47,10 +47,12 @@ class Runner(Protocol):
         """The trained head of an adapter (``training.heads.Head``: labels, trunk, weights)."""
         ...
 
-    def open(self, name: str, recipe: str, tell: Tell) -> AbstractContextManager[Any]:
+    def open(self, name: str, recipe: str, tell: Tell,
+             texts: Sequence[str] | None = None) -> AbstractContextManager[Any]:
         """A model of the catalogue (never an adapter) under a recipe, loaded while the block
         runs: a `LeptonModel` for encoders and cross-encoders (``embed``, ``rerank``, ``info``,
-        ``memory_bytes``, ``report``), a `LoadedDecoder` for decoders.
+        ``memory_bytes``, ``report``), a `LoadedDecoder` for decoders. ``texts``: what the steps
+        look at; None: the bundled ones, which is what runs in the application.
 
         ``embed`` must compute: a cache of vectors before it would be what is timed. It is
         entered on a thread of its own. ``tell`` raises StoppedError once the sweep was closed,

@@ -160,10 +160,10 @@ def host() -> str:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = psutil.virtual_memory().total / 2**30
-    return f"{_processor()}, {cores} cores, {round_to_even_gigabytes(memory)} GB"
+    return f"{_processor()}, {cores} cores, {_gigabytes(memory)} GB"
 
 
-def round_to_even_gigabytes(memory: float) -> int:
+def _gigabytes(memory: float) -> int:
     """What the kernel keeps for itself differs from start to start; the machine does not."""
     return max(1, 2 * math.floor(memory / 2 + 0.5)) if memory >= 2 else 1
 
