@@ -18,13 +18,19 @@ class StepKind:
 
     ``low``..``high`` is the range of the value, both ends allowed; None where the step
     takes no value. ``quantises``: it changes number formats, so it comes once and last.
+    ``recovers``: it makes up for an earlier step, so it stands behind one that ``removes``.
+    ``texts``: it looks at texts. ``module``: where its config and handler are.
     """
 
     name: str
     meaning: str
+    module: str
     low: float | None = None
     high: float | None = None
     quantises: bool = False
+    removes: bool = False
+    recovers: bool = False
+    texts: bool = False
 
     @property
     def usage(self) -> str:
@@ -32,19 +38,36 @@ class StepKind:
         return self.name if self.low is None else f"{self.name}:{self.low:g}..{self.high:g}"
 
 
+_HERE = "lepton_engine.compression"
+_QUANTISE = f"{_HERE}.quantise"
+
 STEPS: dict[str, StepKind] = {
     kind.name: kind
     for kind in (
-        StepKind("low-rank", "weight matrices as products of thin ones; value: share of the "
-                 "rank that is kept", 0.05, 0.95),
-        StepKind("prune-heads", "attention heads removed; value: share removed", 0.05, 0.9),
-        StepKind("prune-neurons", "feed-forward neurons removed; value: share removed", 0.05, 0.95),
-        StepKind("prune-layers", "whole layers removed; value: share removed", 0.05, 0.9),
+        StepKind("low-rank", "weight matrices as products of thin ones; value: share of their "
+                 "weights that is kept", f"{_HERE}.low_rank", 0.05, 0.95, removes=True, texts=True),
+        StepKind("prune-heads", "attention heads removed; value: share removed",
+                 f"{_HERE}.prune_heads", 0.05, 0.9, removes=True, texts=True),
+        StepKind("prune-neurons", "feed-forward neurons removed; value: share removed",
+                 f"{_HERE}.prune_neurons", 0.05, 0.95, removes=True, texts=True),
+        StepKind("prune-layers", "whole layers removed; value: share removed",
+                 f"{_HERE}.prune_layers", 0.05, 0.9, removes=True, texts=True),
         StepKind("prune-weights", "single weights set to zero; makes nothing smaller or faster "
-                 "by itself; value: share set to zero", 0.05, 0.95),
-        StepKind("int8-weights", "weights in 8 bits, computed in floating point", quantises=True),
-        StepKind("int8", "weights and activations in 8 bits", quantises=True),
-        StepKind("int4", "weights in 4 bits, computed in floating point", quantises=True),
+                 "by itself; value: share set to zero", f"{_HERE}.prune_weights", 0.05, 0.95,
+                 removes=True),
+        StepKind("distil", "what was removed is made up for by learning the original's outputs; "
+                 "value: passes over the texts", f"{_HERE}.distil", 0.5, 20.0, recovers=True,
+                 texts=True),
+        StepKind("int8-weights", "weights in 8 bits, one scale a channel, computed in floating "
+                 "point", _QUANTISE, quantises=True),
+        StepKind("int8", "weights and activations in 8 bits, ranges from texts", _QUANTISE,
+                 quantises=True, texts=True),
+        StepKind("int8-dynamic", "weights in 8 bits, activations rounded as they come", _QUANTISE,
+                 quantises=True),
+        StepKind("int4", "weights in 4 bits, one scale for 64, computed in floating point",
+                 _QUANTISE, quantises=True),
+        StepKind("int4-channel", "weights in 4 bits, one scale a channel, computed in floating "
+                 "point", _QUANTISE, quantises=True),
     )
 }
 
@@ -73,6 +96,11 @@ class Step:
         else:  # six decimals are what ``str`` writes, so that the round trip is exact
             object.__setattr__(self, "value", round(self.value, 6))
 
+    @property
+    def kind(self) -> StepKind:
+        """Its row of the table."""
+        return STEPS[self.name]
+
     def __str__(self) -> str:
         return self.name if self.value is None else f"{self.name}:{self.value:g}"
 
@@ -96,6 +124,12 @@ class Recipe:
                 "A recipe has one number format at most, and it is the last step: "
                 + ", ".join(kind.name for kind in STEPS.values() if kind.quantises) + "."
             )
+        for place, name in enumerate(names):
+            if STEPS[name].recovers and not any(STEPS[n].removes for n in names[:place]):
+                raise InputError(
+                    f"The step “{name}” makes up for what was removed, so it stands behind one of: "
+                    + ", ".join(kind.name for kind in STEPS.values() if kind.removes) + "."
+                )
 
     @classmethod
     def parse(cls, text: str) -> Recipe:
@@ -111,6 +145,21 @@ class Recipe:
 
     def __str__(self) -> str:
         return "+".join(map(str, self.steps)) or ORIGINAL
+
+    @property
+    def structural(self) -> tuple[Step, ...]:
+        """The steps that change the network itself, in order; number formats are not among them."""
+        return tuple(step for step in self.steps if not step.kind.quantises)
+
+    @property
+    def number_format(self) -> str:
+        """The name of the number format, or "" for the floating point of the runtime."""
+        return next((step.name for step in self.steps if step.kind.quantises), "")
+
+    @property
+    def needs_texts(self) -> bool:
+        """Whether the result depends on the texts that the steps look at."""
+        return any(step.kind.texts for step in self.steps)
 
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)

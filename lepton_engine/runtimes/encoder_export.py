@@ -1,59 +1,76 @@
 """Converts an encoder in a process of its own: torch is gone from memory when it ends.
 
-    python -m lepton_engine.runtimes.encoder_export FORMAT SOURCE TARGET HEADS
-
-The calling process neither loads torch nor stands still while the model is traced.
+The calling process neither loads torch nor stands still while the model is traced; it hears
+what is being done.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
-import warnings
+import tempfile
+import threading
 from pathlib import Path
 
 from lepton_engine import errors
-from lepton_engine.errors import LeptonError
+from lepton_engine.compression.convert import REFUSED, Job, Tell
 
+log = logging.getLogger(__name__)
+#: Without recovery; each pass over the texts may take as long again.
 _TIMEOUT_S = 900
-_REFUSED = 3
+_MODULE = "lepton_engine.compression.convert"
 
 
-def export(form: str, source: Path, target: Path, attention_heads: int = 0) -> None:
-    """Convert in a child process.
+def _silent(stage: str, share: float | None) -> None:
+    """Nobody listens."""
+
+
+def export(job: Job, tell: Tell = _silent) -> None:
+    """Do ``job`` in a child process.
 
     Raises:
         LeptonError: what the child raised of that kind, with its sentence.
         RuntimeError: the child failed otherwise.
     """
-    command = [sys.executable, "-m", "lepton_engine.runtimes.encoder_export", form, str(source),
-               str(target), str(attention_heads)]
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=_TIMEOUT_S,
-                          check=False)
-    if done.returncode == _REFUSED:
-        refusal = json.loads(done.stdout.splitlines()[-1])
+    with tempfile.TemporaryDirectory(prefix="lepton-job-") as folder:
+        path = Path(folder) / "job.json"
+        path.write_text(job.to_json(), encoding="utf-8")
+        with (Path(folder) / "errors").open("w+", encoding="utf-8", errors="replace") as problems, \
+                subprocess.Popen([sys.executable, "-m", _MODULE, str(path)], cwd=root, text=True,
+                                 stdout=subprocess.PIPE, stderr=problems) as child:
+            last = _heard(child, tell)
+            code = child.wait()
+            problems.seek(0)
+            trouble = problems.read().strip().splitlines()
+    if code == REFUSED:
+        refusal = json.loads(last)
         raise getattr(errors, refusal["kind"])(refusal["message"])
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise RuntimeError(f"the conversion ended with {done.returncode}: {last[0]}")
+    if code:
+        log.warning("a conversion ended with %s:\n%s", code, "\n".join(trouble[-20:]))
+        raise RuntimeError(f"the conversion ended with {code}: {(trouble or ['no message'])[-1]}")
 
 
-def main(arguments: list[str]) -> int:
-    """Exit codes: 0 done, 3 refused (the sentence is JSON on standard output)."""
-    form, source, target, heads = arguments
-    warnings.filterwarnings("ignore")  # remarks of the tracer on branches that are tested here
-    from lepton_engine.runtimes.encoders import open_encoder
-    from lepton_engine.runtimes.openvino_encoder import convert
-
+def _heard(child: subprocess.Popen[str], tell: Tell) -> str:
+    """Hand on what the child says; its last line. A caller that raises ends the child, and so
+    does silence of a quarter of an hour."""
+    assert child.stdout is not None
+    last = ""
     try:
-        convert(open_encoder(form, Path(source), int(heads)), Path(target))
-    except LeptonError as error:
-        print(json.dumps({"kind": type(error).__name__, "message": error.message}))
-        return _REFUSED
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+        while True:
+            watch = threading.Timer(_TIMEOUT_S, child.kill)
+            watch.daemon = True
+            watch.start()
+            line = child.stdout.readline()
+            watch.cancel()
+            if not line:
+                return last
+            last = line
+            message = json.loads(line) if line.startswith("{") else {}
+            if "stage" in message:
+                tell(message["stage"], message.get("share"))
+    except BaseException:
+        child.kill()
+        raise

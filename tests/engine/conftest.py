@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lepton_engine.catalog import Store
-from lepton_engine.errors import ModelUnavailableError
+from lepton_engine.compression import convert
 from lepton_engine.runtimes import encoder_export
 from lepton_engine.settings import Settings
 from tests.engine import tiny_encoders
@@ -36,8 +36,7 @@ def load(tmp_path_factory: pytest.TempPathFactory, store: Store) -> Load:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Convert in this process, where torch is loaded anyhow: seconds less a model."""
 
-    def export(form: str, source: Path, target: Path, heads: int = 0) -> None:
-        if encoder_export.main([form, str(source), str(target), str(heads)]):
-            raise ModelUnavailableError("refused")
+    def export(job: convert.Job, tell: convert.Tell) -> None:
+        convert.run(job, tell)
 
     monkeypatch.setattr(encoder_export, "export", export)
