@@ -8,13 +8,19 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import platform
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lepton_engine.errors import DeviceError
 
+logger = logging.getLogger(__name__)
+
+#: A device that takes longer than this for a sum of two numbers is given up.
+ANSWER_SECONDS = 4.0
 ORDER = ("cuda", "xla", "mps", "cpu")
 SYNONYMS: Mapping[str, str] = {"gpu": "cuda", "nvidia": "cuda", "tpu": "xla", "metal": "mps",
                                "apple": "mps"}
@@ -66,6 +72,45 @@ def choose_device(wish: str | None = None) -> DeviceChoice:
                           f"This machine has: {there}. Choose one of these, or auto.")
     return DeviceChoice(wanted, probe.precision, f"{NAMES[wanted]}, {origin}; {probe.detail}.",
                         probe.runtimes)
+
+
+def lost(choice: DeviceChoice) -> bool:
+    """Whether a device that was there no longer computes; asked after a failure on it.
+
+    A processor is never lost. A device that does not answer within ``ANSWER_SECONDS`` is.
+    """
+    if choice.device not in TRIALS:
+        return False
+    answered: list[bool] = []
+
+    def attempt() -> None:
+        try:
+            TRIALS[choice.device]()
+            answered.append(True)
+        except Exception as error:  # a lost device raises errors of many kinds
+            logger.warning("The device %s does not answer: %s", choice.device,
+                           type(error).__name__)
+
+    thread = threading.Thread(target=attempt, daemon=True, name="lepton-trial")
+    thread.start()
+    thread.join(ANSWER_SECONDS)
+    return not answered
+
+
+def without(choice: DeviceChoice) -> DeviceChoice:
+    """The processor in place of a lost device.
+
+    torch comes first: it is in memory already and needs no conversion, so that work goes on
+    within seconds. A new start takes the processor's faster runtime.
+    """
+    probe = PROBES["cpu"]()
+    if not probe.present:
+        raise DeviceError(f"The {NAMES[choice.device]} was lost and no other device can compute "
+                          f"here: {probe.detail}. Start Lepton again.")
+    runtimes = tuple(sorted(probe.runtimes, key=lambda name: name != "torch"))
+    reason = (f"{NAMES['cpu']}, because the {NAMES[choice.device]} stopped answering while it "
+              "was in use; start Lepton again when it is back.")
+    return DeviceChoice("cpu", probe.precision, reason, runtimes)
 
 
 def _fastest() -> DeviceChoice:
@@ -153,6 +198,25 @@ def _probe_cpu() -> Probe:
         return Probe("bf16", "it has bf16 instructions, so OpenVINO computes in bf16", runtimes)
     return Probe("fp32", "it has no bf16 instructions, so OpenVINO computes in fp32", runtimes)
 
+
+def _try_torch(device: str) -> None:
+    import torch
+
+    if float((torch.ones(2, device=device) + 1).sum()) != 4.0:
+        raise RuntimeError("the device computes wrongly")
+
+
+def _try_xla() -> None:
+    import torch_xla.core.xla_model as xla
+
+    _try_torch(str(xla.xla_device()))
+
+
+#: A small sum on a device that was chosen before; it raises where the device is gone.
+TRIALS: dict[str, Callable[[], None]] = {
+    "cuda": functools.partial(_try_torch, "cuda"), "xla": _try_xla,
+    "mps": functools.partial(_try_torch, "mps"),
+}
 
 PROBES: dict[str, Callable[[], Probe]] = {
     "cuda": _probe_cuda, "xla": _probe_xla, "mps": _probe_mps, "cpu": _probe_cpu,

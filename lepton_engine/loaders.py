@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_engine.catalog import Progress, Store, catalogue
 from lepton_engine.chat import ChatTokenizer
+from lepton_engine.compression.recipe import Recipe
 from lepton_engine.device import DeviceChoice
 from lepton_engine.errors import UnknownNameError
 from lepton_engine.lazy import spacy_module
 from lepton_engine.pool import Tell
+from lepton_engine.profiles import PLAIN
 from lepton_engine.results import Classification, Embeddings, Entity, ResultList
 from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
 
@@ -47,8 +49,16 @@ class LoadedDecoder:
     tokenizer: ChatTokenizer
 
     @property
+    def info(self) -> RuntimeInfo:
+        return self.decoder.info
+
+    @property
     def variant(self) -> str:
         return self.decoder.info.variant
+
+    @property
+    def report(self) -> tuple[Any, ...]:
+        return tuple(getattr(self.decoder, "report", ()))
 
     @property
     def memory_bytes(self) -> int:
@@ -128,7 +138,7 @@ class Loaders:
         self._store = store
         self._choice = choice
         self._adapters = adapters
-        self._by_kind: dict[str, Callable[[str, Tell], Any]] = {
+        self._by_kind: dict[str, Callable[[str, Tell, Recipe, Sequence[str] | None], Any]] = {
             "adapter": self._head, "encoder": self._model, "cross-encoder": self._model,
             "multilingual-encoder": self._model, "decoder": self._decoder,
             "spacy": self._spacy, "data": self._data,
@@ -152,8 +162,17 @@ class Loaders:
     def _adapter_names(self) -> list[str]:
         return [p.parent.name for p in sorted(self._adapters.glob(f"*/{CARD}"))]
 
-    def load(self, name: str, kind: str, tell: Tell) -> Any:
-        return self._by_kind[kind](name, tell)
+    def alias(self, name: str) -> str:
+        """The catalogue's own name of a model (a hub id has one too); others as they are."""
+        return name if name in self._adapter_names() else catalogue().resolve(name).alias
+
+    def load(self, name: str, kind: str, tell: Tell, recipe: Recipe = PLAIN,
+             texts: Sequence[str] | None = None) -> Any:
+        """Load ``name`` as a variant; ``texts`` calibrate it (None: the bundled ones).
+
+        Only encoders and decoders have variants; the others are loaded as they are.
+        """
+        return self._by_kind[kind](name, tell, recipe, texts)
 
     def card(self, name: str) -> dict[str, Any]:
         """The card of an adapter as it stands beside its weights."""
@@ -183,7 +202,7 @@ class Loaders:
             pass  # a full disk costs the time of the next start, nothing else
         return array
 
-    def _head(self, name: str, tell: Tell) -> LoadedHead:
+    def _head(self, name: str, tell: Tell, *_: object) -> LoadedHead:
         from lepton_engine.training.heads import load_head
 
         folder = self._adapters / name
@@ -191,23 +210,26 @@ class Loaders:
         size = sum(p.stat().st_size for p in folder.glob("*.safetensors"))
         return LoadedHead(head, name, size)
 
-    def _model(self, name: str, tell: Tell) -> Any:
+    def _model(self, name: str, tell: Tell, recipe: Recipe,
+               texts: Sequence[str] | None) -> Any:
         from lepton_engine.model import LeptonModel
 
         self._store.fetch(catalogue().resolve(name), heard(tell))
         tell("starting", None)
-        return LeptonModel.load_pretrained_model(name, device=self._choice, store=self._store)
+        return LeptonModel.load_pretrained_model(name, device=self._choice, store=self._store,
+                                                 progress=heard(tell), recipe=recipe, texts=texts)
 
-    def _decoder(self, name: str, tell: Tell) -> LoadedDecoder:
+    def _decoder(self, name: str, tell: Tell, recipe: Recipe,
+                 texts: Sequence[str] | None) -> LoadedDecoder:
         from lepton_engine.runtimes.decoders import load_decoder
 
         spec = catalogue().resolve(name)
         self._store.fetch(spec, heard(tell))
-        decoder, tokenizer = load_decoder(spec, self._store, self._choice,
+        decoder, tokenizer = load_decoder(spec, self._store, self._choice, recipe=str(recipe),
                                           say=lambda stage: tell(stage, None))
         return LoadedDecoder(decoder, tokenizer)
 
-    def _spacy(self, name: str, tell: Tell) -> LoadedSpacy:
+    def _spacy(self, name: str, tell: Tell, *_: object) -> LoadedSpacy:
         spec = catalogue().resolve(name)
         folder = self._store.fetch(spec, heard(tell))
         tell("starting", None)
@@ -217,5 +239,5 @@ class Loaders:
         info = RuntimeInfo(name, "original", "spacy", "cpu", "fp32")
         return LoadedSpacy(pipeline, info, size)
 
-    def _data(self, name: str, tell: Tell) -> LoadedData:
+    def _data(self, name: str, tell: Tell, *_: object) -> LoadedData:
         return LoadedData(self._store.fetch(catalogue().resolve(name), heard(tell)))

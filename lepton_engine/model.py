@@ -9,6 +9,7 @@ import numpy as np
 
 from lepton_engine.card import encoder_options, mask_token, max_length
 from lepton_engine.catalog import Store, catalogue
+from lepton_engine.compression.recipe import Recipe
 from lepton_engine.device import DeviceChoice, choose_device
 from lepton_engine.encoding import plain_text
 from lepton_engine.errors import InputError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from lepton_engine.catalog import ModelSpec, Report
     from lepton_engine.completing import Completer
+    from lepton_engine.compression.report import StepReport
     from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
 
 
@@ -50,13 +52,16 @@ class LeptonModel:
     @classmethod
     def load_pretrained_model(cls, name: str, *, device: str | DeviceChoice | None = None,
                               runtime: str | None = None, store: ConvertedStore | None = None,
-                              progress: Report | None = None) -> LeptonModel:
+                              progress: Report | None = None, recipe: Recipe | str = "",
+                              texts: Sequence[str] | None = None) -> LeptonModel:
         """Load by alias, publisher's hub id, or folder.
 
         Args:
             device: cuda, xla, mps or cpu; default: ``LEPTON_DEVICE``, else the fastest.
             runtime: openvino or torch; default: the device's first that can.
             store: where files and converted models are kept; default: ``LEPTON_HOME``.
+            recipe: how it is compressed first; empty: it runs as published (a decoder: as it
+                runs by default). texts: for calibration; default: the bundled ones.
 
         Raises:
             UnknownNameError, ModelUnavailableError (and its kinds), DeviceError, InputError.
@@ -65,11 +70,13 @@ class LeptonModel:
         spec = catalogue().resolve(name)
         place = Store(Settings.from_env()) if store is None else store
         if spec.kind == "decoder":
-            return cls._load_decoder(spec, place, choice, runtime, progress)
+            return cls._load_decoder(spec, place, choice, runtime, progress, str(recipe))
         if spec.kind in ("spacy", "data"):
             raise InputError(f"{spec.alias} is no model that predicts. For its words use "
                              "Tokenizer.from_pretrained; for entities and data use the Engine.")
-        loaded = load_encoder(spec, place, choice, runtime, progress)
+        wish = Recipe.parse(str(recipe))
+        extra: dict[str, Any] = {"recipe": wish, "texts": texts} if wish else {}
+        loaded = load_encoder(spec, place, choice, runtime, progress, **extra)
         return cls._of_encoder(spec, place.fetch(spec), loaded)
 
     @classmethod
@@ -83,7 +90,8 @@ class LeptonModel:
 
     @classmethod
     def _load_decoder(cls, spec: ModelSpec, store: Any, choice: DeviceChoice,
-                      runtime: str | None, progress: Report | None) -> LeptonModel:
+                      runtime: str | None, progress: Report | None,
+                      recipe: str) -> LeptonModel:
         from lepton_engine.catalog.progress import Progress, silent
         from lepton_engine.completing import Completer
         from lepton_engine.runtimes.decoders import load_decoder
@@ -91,7 +99,7 @@ class LeptonModel:
         report = progress or silent
         store.fetch(spec, report)
         decoder, tokenizer = load_decoder(
-            spec, store, choice, runtime=runtime,
+            spec, store, choice, runtime=runtime, recipe=recipe or None,
             say=lambda stage: report(Progress("convert", 0, 0, stage)))
         return cls(spec, decoder, completer=Completer(decoder, tokenizer))
 
@@ -131,6 +139,11 @@ class LeptonModel:
     def memory_bytes(self) -> int:
         """Bytes of the weights that the runtime holds."""
         return self._runtime.memory_bytes
+
+    @property
+    def report(self) -> tuple[StepReport, ...]:
+        """What each step of the recipe did; empty for an original."""
+        return tuple(getattr(self._runtime, "report", ()))
 
     # What it does
 

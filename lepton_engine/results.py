@@ -7,8 +7,14 @@ Units stand in the field names. ``to_text`` is for people, ``to_frame`` for tabl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+# Results like the others; they stand in files of their own.
+from lepton_engine.lab_results import Attention as Attention
+from lepton_engine.lab_results import Compressed as Compressed
+from lepton_engine.status import EngineStatus as EngineStatus
+from lepton_engine.status import LoadState as LoadState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -226,34 +232,16 @@ class Evidence:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class LoadState:
-    """One model behind the page: ``state`` is waiting, loading, ready or failed."""
-
-    name: str
-    state: str
-    progress: float | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class EngineStatus:
-    """What the header shows. Sizes in bytes; ``queue`` is the number of waiting calls."""
-
-    device: str
-    precision: str
-    reason: str
-    models: tuple[LoadState, ...] = ()
-    memory_bytes: int = 0
-    budget_bytes: int = 0
-    queue: int = 0
-    variants: tuple[str, ...] = ()
-
-    def state_of(self, name: str) -> LoadState:
-        return next((m for m in self.models if m.name == name), LoadState(name, "waiting"))
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def to_text(self) -> str:
-        return f"{self.device} {self.precision}: {self.reason}"
+def noted(result: Any, note: str) -> Any:
+    """The same result with ``note`` in its stamp (and in its items' stamps)."""
+    if not note:
+        return result
+    changes: dict[str, Any] = {}
+    stamp = getattr(result, "stamp", None)
+    if stamp is not None:
+        said = "; ".join(dict.fromkeys(n for n in (stamp.note, note) if n))
+        changes["stamp"] = replace(stamp, note=said)
+    if isinstance(result, ResultList):
+        changes["items"] = tuple(noted(item, note) if hasattr(item, "stamp") else item
+                                 for item in result.items)
+    return replace(result, **changes) if changes else result

@@ -1,0 +1,74 @@
+"""Profiles: what a person picks once, and which recipe each model runs as because of it.
+
+The profile is a context variable: whoever answers a request enters ``using(profile)``, and
+every call of the engine below follows it without being told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from lepton_engine.compression.recipe import Recipe
+from lepton_engine.compression.verdicts import PASSED, Verdict
+from lepton_engine.errors import UnknownNameError
+
+ORIGINAL, BALANCED, FAST = PROFILES = ("original", "balanced", "fast")
+DEFAULT = BALANCED
+
+#: The empty recipe: a model as it was published.
+PLAIN = Recipe()
+
+_current: ContextVar[str] = ContextVar("lepton_profile", default=DEFAULT)
+
+
+def checked(profile: str) -> str:
+    """The profile itself. Raises UnknownNameError for any other name."""
+    if profile not in PROFILES:
+        raise UnknownNameError.of("profile", str(profile), PROFILES)
+    return profile
+
+
+def current() -> str:
+    """The profile of the work at hand; ``balanced`` where nobody chose one."""
+    return _current.get()
+
+
+@contextmanager
+def using(profile: str) -> Iterator[None]:
+    """Everything that the block calls follows ``profile``."""
+    token = _current.set(checked(profile))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def chosen_verdict(profile: str, verdicts: Iterable[Verdict]) -> Verdict | None:
+    """The verdict by which a profile picks its recipe, or None where the original stays.
+
+    ``balanced`` takes the fastest variant that passed the gate, ``fast`` the fastest of all
+    whose loss was measured; neither takes one that is slower than the original.
+    """
+    if checked(profile) == ORIGINAL:
+        return None
+    rows = [v for v in verdicts
+            if math.isfinite(v.loss_points) and 0 < v.latency_ms < v.original_latency_ms
+            and (profile == FAST or v.decision == PASSED)]
+    return max(rows, key=lambda v: v.speedup, default=None)
+
+
+def recipe_for(name: str, profile: str, verdicts: Iterable[Verdict],
+               unmeasured: Recipe = PLAIN) -> Recipe:
+    """The recipe that ``name`` runs as under a profile.
+
+    ``verdicts`` are those that hold for the device at hand; ``unmeasured`` is what runs where
+    nothing was measured yet (the original, and 8-bit weights for a decoder on OpenVINO).
+    """
+    own = [v for v in verdicts if v.name == name]
+    if checked(profile) != ORIGINAL and not own:
+        return unmeasured
+    verdict = chosen_verdict(profile, own)
+    return PLAIN if verdict is None else Recipe.parse(verdict.recipe)

@@ -1,0 +1,263 @@
+"""Which variant serves a call: by profile or by wish, and what serves when that one cannot.
+
+Two things may go wrong with a variant that a profile picked: it cannot be made or loaded on
+this machine (the original serves then), or the device is lost (the processor serves then).
+Both are said in the stamp of every answer and in the engine's status.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from lepton_engine import device as devices
+from lepton_engine import profiles
+from lepton_engine.catalog import Store
+from lepton_engine.catalog.progress import StoppedError
+from lepton_engine.compression.recipe import Recipe
+from lepton_engine.compression.verdicts import Verdict, read_verdicts
+from lepton_engine.device import DeviceChoice
+from lepton_engine.errors import (
+    DigestError,
+    InputError,
+    LeptonError,
+    RuntimeFailure,
+    SourceError,
+    UnknownNameError,
+    UnsafeModelError,
+)
+from lepton_engine.loaders import Loaders
+from lepton_engine.pool import Pool, Tell
+from lepton_engine.profiles import PLAIN
+from lepton_engine.results import noted
+from lepton_engine.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+ENCODERS = ("encoder", "multilingual-encoder")
+#: Kinds that have variants; an adapter's recipe is that of its trunk.
+VARIED = (*ENCODERS, "cross-encoder", "decoder")
+INT8 = Recipe.parse("int8")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A recipe and who chose it: only what a profile chose may be replaced by the original."""
+
+    recipe: Recipe = PLAIN
+    by_profile: bool = False
+
+    @classmethod
+    def of(cls, recipe: Recipe | str) -> Wish:
+        if not isinstance(recipe, (Recipe, str)):
+            raise InputError("A recipe must be a Recipe or a text such as int8.")
+        return cls(recipe if isinstance(recipe, Recipe) else Recipe.parse(recipe))
+
+
+def key_of(name: str, recipe: Recipe) -> str:
+    """The pool's key: the plain name for the original."""
+    return f"{name}/{recipe}" if recipe else name
+
+
+class Serving:
+    """The pool, what fills it, and the device that both are for."""
+
+    def __init__(self, settings: Settings, choice: DeviceChoice, adapters: Path,
+                 budget_bytes: int) -> None:
+        self.settings = settings
+        self.store = Store(settings)
+        self.device = choice
+        self.pool = Pool(budget_bytes)
+        self._adapters = adapters
+        self.loaders = Loaders(self.store, choice, adapters)
+        self._lock = threading.Lock()
+        self._refused: dict[str, str] = {}  # key -> why the original serves in its place
+        self._verdicts: dict[str, tuple[Verdict, ...]] = {}
+        self._lost = ""
+
+    # Which variant
+
+    def kind(self, name: str, *kinds: str) -> str:
+        """The kind of ``name``. Raises UnknownNameError where it is none of ``kinds``."""
+        kind = self.loaders.kind(name)
+        if kinds and kind not in kinds:
+            raise UnknownNameError.of(" or ".join(kinds), name, self.loaders.names(kinds))
+        return kind
+
+    def verdicts(self, name: str) -> tuple[Verdict, ...]:
+        """What the gate said on variants of ``name``, read once until `fresh_verdicts`."""
+        alias = self.loaders.alias(name)
+        if alias not in self._verdicts:
+            self._verdicts[alias] = read_verdicts(alias, self.settings.home)
+        return self._verdicts[alias]
+
+    def fresh_verdicts(self) -> None:
+        """Read them anew: a sweep has written some."""
+        self._verdicts.clear()
+
+    def holding(self, name: str) -> list[Verdict]:
+        """The verdicts that hold for this device: another runtime has other speeds."""
+        ending = f"@{self.device.runtimes[0]}:{self.device.device}"
+        return [v for v in self.verdicts(name) if v.variant.endswith(ending)]
+
+    def recipe_for(self, name: str, profile: str | None = None) -> Recipe:
+        """What ``name`` runs as under a profile (None: the current one)."""
+        kind = self.kind(name)
+        if kind not in (*VARIED, "adapter"):
+            return PLAIN
+        # Writing reads every weight once a token: there 8 bits are the plain choice on a CPU.
+        plain = kind == "decoder" and self.device.runtimes[0] == "openvino"
+        return profiles.recipe_for(self.loaders.alias(name), profile or profiles.current(),
+                                   self.holding(name), INT8 if plain else PLAIN)
+
+    def wish(self, name: str, recipe: Recipe | str | None) -> Wish:
+        """``recipe``, or the profile's where none is given."""
+        if recipe is None:
+            return Wish(self.recipe_for(name), by_profile=True)
+        return Wish.of(recipe)
+
+    # Behind the caller's back
+
+    def keys(self, name: str, wish: Wish | None = None) -> dict[str, str]:
+        """The pool's keys, with the models' names, that serving ``name`` needs."""
+        kind = self.kind(name)
+        chosen = wish or self.wish(name, None)
+        if kind != "adapter":
+            return {key_of(name, chosen.recipe if kind in VARIED else PLAIN): name}
+        trunk = str(self.loaders.card(name)["trunk"])
+        return {name: name, key_of(trunk, chosen.recipe): trunk}
+
+    def load(self, name: str, wish: Wish | None = None) -> str:
+        """Load what a call on ``name`` would load; gives the key of what serves."""
+        chosen = wish or self.wish(name, None)
+        key = ""
+        for own in self.keys(name, chosen).values():
+            with self.use(own, chosen) as (_, note):
+                key = own if note else key_of(own, chosen.recipe)
+        return key
+
+    def free_originals(self, wanted: set[str]) -> None:
+        """Unload originals that only an index was built with, where a variant serves."""
+        names = {key.partition("/")[0] for key in wanted if "/" in key}
+        for state in self.pool.states():
+            spare = state.key == state.name and state.name in names - wanted
+            if spare and state.state == "ready":
+                with suppress(LeptonError):  # somebody computes with it: then it stays
+                    self.pool.unload(state.key)
+
+    # Running on it
+
+    def run(self, name: str, wish: Wish, kinds: Sequence[str],
+            work: Callable[[Any], Any]) -> Any:
+        """``work(loaded)``; its result says so where another variant than wished served."""
+        while True:
+            choice = self.device
+            try:
+                with self.use(name, wish, *kinds) as (loaded, note):
+                    return noted(work(loaded), note)
+            except (InputError, UnknownNameError, StoppedError):
+                raise
+            except Exception as error:
+                self._sentence_unless_lost(choice, error)
+
+    def stream(self, name: str, wish: Wish, kinds: Sequence[str],
+               work: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
+        """The same for a stream; one that has begun is not begun again on another device."""
+        begun = False
+        while True:
+            choice = self.device
+            try:
+                with (self.use(name, wish, *kinds) as (loaded, note),
+                      closing(cast("Generator[Any]", work(loaded))) as parts):
+                    for part in parts:
+                        begun = True
+                        yield noted(part, note)
+                return
+            except (InputError, UnknownNameError, StoppedError):
+                raise
+            except Exception as error:
+                self._sentence_unless_lost(choice, error)
+                if begun:
+                    raise RuntimeFailure("The device that was writing this answer was lost. Ask "
+                                         "again: the processor goes on.") from error
+
+    def _sentence_unless_lost(self, choice: DeviceChoice, error: Exception) -> None:
+        """Return where the work can be done again elsewhere, else raise ``error``."""
+        if self.device is choice and not devices.lost(choice):
+            raise error
+        self._leave(choice)
+
+    def _leave(self, choice: DeviceChoice) -> None:
+        """Go on on the processor; whoever comes second finds it done."""
+        with self._lock:
+            if self.device is not choice:
+                return
+            self.device = devices.without(choice)
+            self._lost = self.device.reason
+            logger.error("The device %s was lost; the processor goes on", choice.device)
+            self.loaders = Loaders(self.store, self.device, self._adapters)
+            self._refused.clear()
+            left = self.pool.abandon()
+        # What hangs on a lost device may hang in closing too.
+        threading.Thread(target=_close_all, args=([value for _, value in left],), daemon=True,
+                         name="lepton-leaving").start()
+
+    @contextmanager
+    def use(self, name: str, wish: Wish, *kinds: str) -> Iterator[tuple[Any, str]]:
+        """The loaded variant and a note that is empty where it is the wished one."""
+        kind = self.kind(name, *kinds)
+        recipe = wish.recipe if kind in VARIED else PLAIN
+        key = key_of(name, recipe)
+        if wish.by_profile and recipe and not self._loads(name, kind, recipe):
+            with ExitStack() as stack:
+                note = self._refused.get(key, "")
+                try:
+                    plain = self._loader(name, kind, PLAIN)
+                    loaded = stack.enter_context(self.pool.use(name, plain))
+                except LeptonError:  # then it is not the variant that is at fault
+                    self.allow(key)
+                    raise
+                yield loaded, note
+        else:
+            with self.pool.use(key, self._loader(name, kind, recipe), name) as loaded:
+                yield loaded, ""
+
+    def _loads(self, name: str, kind: str, recipe: Recipe) -> bool:
+        """Whether a variant can be had here; where not, why not is kept for every answer."""
+        key = key_of(name, recipe)
+        if key in self._refused:
+            return False
+        try:
+            with self.pool.use(key, self._loader(name, kind, recipe), name):
+                return True
+        except (SourceError, DigestError, UnsafeModelError):
+            raise  # a fault of the files, which the original has as well
+        except LeptonError as error:
+            self._refused[key] = (f"{recipe} of {name} could not be made or loaded here "
+                                  f"(id {error.id}), so the original serves")
+            self.pool.forget(key)
+            return False
+
+    def _loader(self, name: str, kind: str, recipe: Recipe) -> Callable[[Tell], Any]:
+        return lambda tell: self.loaders.load(name, kind, tell, recipe)
+
+    def allow(self, key: str) -> None:
+        """Try a variant again that could not be had before."""
+        self._refused.pop(key, None)
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what does not run as it was meant to."""
+        return tuple(f"{reason}." for reason in self._refused.values())
+
+
+def _close_all(values: Sequence[Any]) -> None:
+    for value in values:
+        try:
+            value.close()
+        except Exception as error:  # the device is gone; there is nothing left to free on it
+            logger.warning("Closing after a lost device: %s", type(error).__name__)
