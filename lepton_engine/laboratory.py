@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -158,11 +159,17 @@ class EngineRunner:
             return head
 
     @contextmanager
-    def open(self, name: str, recipe: str, tell: Tell) -> Iterator[Any]:
-        """The variant while the block runs; it goes again unless it was there before."""
+    def open(self, name: str, recipe: str, tell: Tell,
+             texts: Sequence[str] | None = None) -> Iterator[Any]:
+        """The variant while the block runs; it goes again unless it was there before.
+
+        One made from texts of somebody's own is nobody else's and stands under its own key.
+        """
         pool, kind = self.serving.pool, self.serving.kind(name, *VARIED)
         wanted = Recipe.parse(recipe)
         key = key_of(name, wanted)
+        if texts is not None and wanted.needs_texts:
+            key += f" ({hashlib.sha256(chr(0).join(texts).encode()).hexdigest()[:8]})"
         there = key in pool.loaded()
 
         def load(own: Tell) -> Any:
@@ -170,7 +177,7 @@ class EngineRunner:
                 own(what, share)
                 tell(what, share)
 
-            return self.serving.loaders.load(name, kind, both, wanted)
+            return self.serving.loaders.load(name, kind, both, wanted, texts)
 
         try:
             with pool.use(key, load, name) as loaded:

@@ -19,6 +19,7 @@ import numpy as np
 from lepton_engine import sentences
 from lepton_engine.results import Embeddings, Ranking
 
+ORIGINAL = "original"  # the recipe of every index
 MOST_TEXTS = 2_000  # of one call; the engine takes 5,000
 WINDOW_CHARACTERS = {"en": 420, "zh": 130}
 RRF_CONSTANT = 60  # Cormack, Clarke and Büttcher 2009, Reciprocal rank fusion
@@ -30,7 +31,8 @@ _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
 class RetrievalEngine(Protocol):
     """What retrieval needs of an engine."""
 
-    def embed(self, texts: Sequence[str], model: str = ...) -> Embeddings: ...
+    def embed(self, texts: Sequence[str], model: str = ..., *,
+              recipe: str | None = ...) -> Embeddings: ...
 
     def rerank(self, query: str, passages: Sequence[str]) -> Ranking: ...
 
@@ -139,7 +141,9 @@ class PassageIndex:
     """Windows of the passages of one language with their BM25 index and their vectors.
 
     Vectors are computed when they are first asked for, once, however many threads ask,
-    and kept; an engine with ``cached_array`` keeps them over restarts.
+    and kept; an engine with ``cached_array`` keeps them over restarts. They are always those
+    of the original model, whatever compressed variant reads the questions: one index serves
+    every profile, and the gate measures a variant's questions against just this index.
     """
 
     def __init__(self, engine: RetrievalEngine, passages: Sequence[Passage]) -> None:
@@ -190,7 +194,8 @@ class PassageIndex:
 
     def _embedded(self, what: str, model: str, texts: Sequence[str]) -> np.ndarray:
         def build() -> np.ndarray:
-            parts = [self._engine.embed(texts[i:i + MOST_TEXTS], model).vectors
+            parts = [self._engine.embed(texts[i:i + MOST_TEXTS], model,
+                                        recipe=ORIGINAL).vectors
                      for i in range(0, len(texts), MOST_TEXTS)]
             return np.concatenate(parts).astype(np.float32)
 

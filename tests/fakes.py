@@ -12,6 +12,7 @@ on it can be right or wrong. Nothing of it is a canned answer unless a test pass
     engine = FakeEngine(fail={"chat": RuntimeFailure("The worker died. Ask again.")})
     engine = FakeEngine(fail={"spacy-en": DigestError("...")})  # every use of that model fails
     engine = FakeEngine(data={"films": tmp_path})               # folder (or a function of none)
+    engine = FakeEngine(gate=[verdict])                         # what the gate found: profiles
     engine = FakeEngine(synonyms={"报销": "refund"})             # makes two words one
 
 ``fail`` is keyed by method ("embed", "classify", "rerank", "entities", "chat",
@@ -32,6 +33,9 @@ from typing import Any
 
 import numpy as np
 
+from lepton_engine import profiles
+from lepton_engine.compression.recipe import Recipe
+from lepton_engine.compression.verdicts import Verdict
 from lepton_engine.errors import InputError, LimitError, ModelUnavailableError, UnknownNameError
 from lepton_engine.results import (
     ChatChunk,
@@ -71,11 +75,12 @@ class FakeEngine:
         data: Mapping[str, Path | Callable[[], Path]] | None = None,
         synonyms: Mapping[str, str] | None = None,
         status: EngineStatus | None = None,
+        gate: Sequence[Verdict] = (),
         delay_s: float = 0.0,
     ) -> None:
         self.reply, self.labels, self.fail = reply, dict(labels or {}), dict(fail or {})
         self.folders, self.synonyms, self.delay_s = dict(data or {}), dict(synonyms or {}), delay_s
-        self.fixed_status = status
+        self.fixed_status, self.gate = status, tuple(gate)
         self.calls: Counter[str] = Counter()
         self.messages: list[list[dict[str, str]]] = []
         self.produced = self.closed = 0
@@ -90,40 +95,56 @@ class FakeEngine:
             if key in self.fail:
                 raise self.fail[key]
 
-    def _stamp(self, model: str, tokens: int = 0, **measured: Any) -> Stamp:
-        return Stamp(variant=f"{model}/original@fake:cpu", device="cpu", precision="float32",
+    def _stamp(self, model: str, tokens: int = 0, recipe: Recipe | str | None = None,
+               **measured: Any) -> Stamp:
+        ran = self.recipe_for(model) if recipe is None else Recipe.parse(str(recipe))
+        return Stamp(variant=f"{model}/{ran}@fake:cpu", device="cpu", precision="float32",
                      latency_ms=1.0, tokens=tokens, **measured)
 
-    def embed(self, texts: Sequence[str], model: str = "minilm-l6") -> Embeddings:
+    @property
+    def profile(self) -> str:
+        return profiles.current()
+
+    def verdicts(self, name: str) -> tuple[Verdict, ...]:
+        return tuple(v for v in self.gate if v.name == name)
+
+    def recipe_for(self, name: str, profile: str | None = None) -> Recipe:
+        return profiles.recipe_for(name, profile or profiles.current(), self.gate)
+
+    def embed(self, texts: Sequence[str], model: str = "minilm-l6", *,
+              recipe: Recipe | str | None = None) -> Embeddings:
         self._enter("embed", model)
         if model not in DIMENSIONS:
             raise UnknownNameError.of("model", model, DIMENSIONS)
         size = DIMENSIONS[model]
         rows = [bag_vector(text, size, self.synonyms) for text in texts]
         vectors = np.array(rows, dtype=np.float32).reshape(len(rows), size)
-        return Embeddings(vectors, self._stamp(model), tuple(texts))
+        return Embeddings(vectors, self._stamp(model, recipe=recipe), tuple(texts))
 
-    def classify(self, texts: Sequence[str], adapter: str) -> ResultList[Classification]:
+    def classify(self, texts: Sequence[str], adapter: str, *,
+                 recipe: Recipe | str | None = None) -> ResultList[Classification]:
         self._enter("classify", adapter)
         if adapter not in ADAPTERS:
             raise UnknownNameError.of("adapter", adapter, ADAPTERS)
-        items = tuple(self._classified(text, adapter) for text in texts)
-        return ResultList(items, self._stamp(adapter))
+        stamp = self._stamp(adapter, recipe=recipe)
+        items = tuple(self._classified(text, adapter, stamp) for text in texts)
+        return ResultList(items, stamp)
 
-    def _classified(self, text: str, adapter: str) -> Classification:
+    def _classified(self, text: str, adapter: str, stamp: Stamp) -> Classification:
         names = ADAPTERS[adapter]
         wished = self.labels.get(adapter, {}).get(text)
         label, sure = (wished, True) if wished else best_label(text, adapter)
         top = 0.9 if sure else 1.5 / len(names)
         rest = (1 - top) / (len(names) - 1)
         return Classification(label, top, {n: top if n == label else rest for n in names},
-                              self._stamp(adapter), sure or adapter != "bank-intent", top)
+                              stamp, sure or adapter != "bank-intent", top)
 
-    def rerank(self, query: str, passages: Sequence[str], model: str = "reranker") -> Ranking:
+    def rerank(self, query: str, passages: Sequence[str], model: str = "reranker", *,
+               recipe: Recipe | str | None = None) -> Ranking:
         self._enter("rerank", model)
         scores = tuple(overlap(query, passage, self.synonyms) for passage in passages)
         order = tuple(sorted(range(len(scores)), key=lambda i: (-scores[i], i)))
-        return Ranking(order, scores, self._stamp("reranker"))
+        return Ranking(order, scores, self._stamp(model, recipe=recipe))
 
     def entities(self, texts: Sequence[str], model: str = "spacy-en",
                  ) -> ResultList[tuple[Entity, ...]]:
@@ -145,7 +166,8 @@ class FakeEngine:
     def _stream(
         self, messages: Messages, *, max_new_tokens: int = 256, temperature: float = 0.0,
         seed: int = 0, stop: Sequence[str] = (), timeout_s: float = 60.0,
-        model: str = "qwen-0.5b",
+        model: str = "qwen-0.5b", recipe: Recipe | str | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> Iterator[ChatChunk]:
         self._enter("_stream", model)
         _check_chat(messages, max_new_tokens, timeout_s)
@@ -161,7 +183,8 @@ class FakeEngine:
             raise
         sent = min(len(words), max_new_tokens)
         yield ChatChunk("", "length" if len(words) > max_new_tokens else "stop",
-                        self._stamp(model, sent, tokens_per_second=20.0, first_token_ms=1.0))
+                        self._stamp(model, sent, recipe, tokens_per_second=20.0,
+                                    first_token_ms=1.0))
 
     def _reply_to(self, messages: Messages, stop: Sequence[str]) -> str:
         if callable(self.reply):

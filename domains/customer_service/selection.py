@@ -6,6 +6,7 @@ small model chooses well among five sentences and badly among thirty.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,8 +46,17 @@ class SentenceVectors:
         kept = self._kept.get(passage.id)
         if kept is None:
             windows = single_sentences(passage)
-            found = self._engine.embed([headed(w) for w in windows], ENCODERS[passage.language])
-            kept = self._kept[passage.id] = windows, found.vectors
+            texts = [headed(window) for window in windows]
+            kept = self._kept[passage.id] = windows, self._vectors(texts, passage.language)
+        return kept
+
+    def _vectors(self, texts: list[str], language: str) -> np.ndarray:
+        """By the original model, like every index, and kept in the engine's store."""
+        model = ENCODERS[language]
+        digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+        kept: np.ndarray = self._engine.cached_array(
+            f"{model} headed {digest}",
+            lambda: self._engine.embed(texts, model, recipe="original").vectors)
         return kept
 
 

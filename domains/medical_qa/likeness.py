@@ -50,9 +50,11 @@ class EmergencyHead:
 
     def look(self, engine: Any, question: str) -> Likeness | None:
         """An emergency by its sound, or None; None too where the encoder cannot be had:
-        the rules have spoken already, and the answer's own search will say what is missing."""
+        the rules have spoken already, and the answer's own search will say what is missing.
+
+        The encoder runs as published under every profile: the head was trained on that."""
         try:
-            found = engine.embed([self.probe, question], self.model)
+            found = engine.embed([self.probe, question], self.model, recipe="original")
         except LeptonError:
             return None
         vectors = np.asarray(found.vectors, dtype=np.float32)

@@ -51,7 +51,8 @@ class TextVectors:
     """Vectors of many texts by one model; ``step`` computes a piece, for whoever waits.
 
     Several callers may step at once: each takes the next piece under a lock, and a caller
-    that leaves loses nothing. Where the engine has ``cached_array``, the finished array is
+    that leaves loses nothing. The model runs as published, whatever the profile: one index
+    serves them all. Where the engine has ``cached_array``, the finished array is
     kept in its store under the digests of texts and weights.
     """
 
@@ -90,7 +91,8 @@ class TextVectors:
 
     def _compute(self) -> None:
         done = sum(len(piece) for piece in self._pieces)
-        made = self._engine.embed(self._texts[done:done + PIECE], model=self.model)
+        made = self._engine.embed(self._texts[done:done + PIECE], model=self.model,
+                                  recipe="original")
         self._pieces.append(np.asarray(made.vectors, dtype=np.float32))
         self._stamp = _without_time(made.stamp)
         if done + PIECE >= len(self._texts):

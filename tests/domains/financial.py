@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lepton_engine.compression.recipe import Recipe
 from lepton_engine.results import Classification, ResultList
 from tests.fakes import FakeEngine
 
@@ -23,8 +24,9 @@ class UnsureEngine(FakeEngine):
         super().__init__(**options)
         self.unsure = frozenset(unsure)
 
-    def classify(self, texts: Sequence[str], adapter: str) -> ResultList[Classification]:
-        found = super().classify(texts, adapter)
+    def classify(self, texts: Sequence[str], adapter: str, *,
+                 recipe: Recipe | str | None = None) -> ResultList[Classification]:
+        found = super().classify(texts, adapter, recipe=recipe)
         items = (replace(c, accepted=text not in self.unsure)
                  for text, c in zip(texts, found, strict=True))
         return ResultList(tuple(items), found.stamp)

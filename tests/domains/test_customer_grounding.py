@@ -105,8 +105,8 @@ def test_empty_talk_questions_and_inventions_have_no_support(sentence: str) -> N
 
 def test_words_alone_are_not_enough_when_the_meaning_differs() -> None:
     class Orthogonal(FakeEngine):
-        def embed(self, texts, model="minilm-l6"):  # type: ignore[no-untyped-def]
-            found = super().embed(texts, model)
+        def embed(self, texts, model="minilm-l6", **options):  # type: ignore[no-untyped-def]
+            found = super().embed(texts, model, **options)
             found.vectors[:] = 0
             for row in range(len(texts)):
                 found.vectors[row, row] = 1

@@ -143,9 +143,9 @@ def test_a_chinese_line_takes_the_multilingual_model(engine: FakeEngine) -> None
     asked: list[str] = []
     embed = engine.embed
 
-    def spy(texts: Any, model: str = "minilm-l6") -> Any:
+    def spy(texts: Any, model: str = "minilm-l6", **options: Any) -> Any:
         asked.append(model)
-        return embed(texts, model)
+        return embed(texts, model, **options)
 
     engine.embed = spy  # type: ignore[method-assign]
     outcome = build(engine).api([], "童年 战争")

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lepton_engine.compression.recipe import Recipe
 from lepton_engine.errors import InputError, ModelUnavailableError
 from lepton_engine.results import Embeddings
 from lepton_engine.retrieval import KnowledgeBase, Passage
@@ -64,9 +65,10 @@ class CountingEngine(FakeEngine):
         super().__init__()
         self.embedded: Counter[tuple[str, str]] = Counter()
 
-    def embed(self, texts: Sequence[str], model: str = "minilm-l6") -> Embeddings:
+    def embed(self, texts: Sequence[str], model: str = "minilm-l6", *,
+              recipe: Recipe | str | None = None) -> Embeddings:
         self.embedded.update((model, text) for text in texts)
-        return super().embed(texts, model)
+        return super().embed(texts, model, recipe=recipe)
 
 
 def test_right_article_first_with_an_exact_quote() -> None:

@@ -191,10 +191,10 @@ def test_a_small_budget_unloads_what_was_used_longest_ago() -> None:
         assert engine.status().state_of("minilm-l6").state == "ready"
         engine.rerank("a question", ["a passage"])
         state = engine.status().state_of("minilm-l6")
-        assert (state.state, state.detail) == ("waiting", "unloaded to make room")
+        assert (state.state, state.detail) == ("unloaded", "unloaded to make room")
         assert engine.status().state_of("reranker").state == "ready"
         again = engine.embed(["reset my password"]).vectors
-        assert engine.status().state_of("reranker").state == "waiting"
+        assert engine.status().state_of("reranker").state == "unloaded"
         assert np.array_equal(first, again)
         assert engine.status().budget_bytes == 50_000_000
 
