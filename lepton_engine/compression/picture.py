@@ -1,0 +1,179 @@
+"""The picture of a comparison: quality against latency, bubble by size, the Pareto line."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lepton_engine.compression.comparison import Comparison, megabytes, number
+from lepton_engine.compression.rows import CompareRow
+from lepton_engine.compression.verdicts import PASSED, REFUSED, UNDECIDABLE
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# The values of domains/shared/figures.py, which the engine may not import: one colour has one
+# meaning everywhere, and a text in this mid-tone reads on white and on the dark page.
+ORIGINAL_COLOUR, COMPRESSED_COLOUR = "#56B4E9", "#E69F00"
+PASSED_COLOUR, REFUSED_COLOUR, OTHER_COLOUR = "#009E73", "#D55E00", "#8C8C8C"
+TEXT = "#74797F"
+GRID = "rgba(128,134,140,0.28)"
+FONT = 'Inter, system-ui, "Segoe UI", "Noto Sans SC", "PingFang SC", sans-serif'
+
+#: decision -> (symbol, colour of the rim): told apart without colours too
+MARKS = {PASSED: ("circle", PASSED_COLOUR), REFUSED: ("x", REFUSED_COLOUR),
+         UNDECIDABLE: ("diamond", OTHER_COLOUR)}
+SMALLEST_PX, LARGEST_PX = 10.0, 34.0
+HEIGHT = 520
+#: Places of a label around its point, tried in this order.
+PLACES = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
+
+
+def figure(comparison: Comparison) -> go.Figure:
+    """For `Comparison.to_figure`. Without one measured row: a figure that says so."""
+    import plotly.graph_objects as go
+
+    fig = go.Figure()
+    rows = comparison.measured
+    if not rows:
+        fig.add_annotation(text="No recipe could be measured.", showarrow=False, x=0.5, y=0.5,
+                           xref="paper", yref="paper")
+        fig.update_xaxes(visible=False)
+        fig.update_yaxes(visible=False)
+        return _styled(fig, comparison)
+    fig.add_trace(_frontier(comparison))
+    for decision in MARKS:
+        chosen = [row for row in rows if row.decision == decision]
+        if chosen:
+            fig.add_trace(_bubbles(chosen, decision, _largest(rows)))
+    fig.add_trace(_original(comparison))
+    _label(fig, comparison)
+    return _styled(fig, comparison)
+
+
+def pareto(comparison: Comparison) -> list[tuple[float, float]]:
+    """(latency, quality) of what nothing else beats in both, the original among it, fastest
+    first."""
+    first = comparison.original()
+    points = [(row.latency_ms, row.value) for row in comparison.measured]
+    points.append((first["latency_ms"], first["value"]))
+    points.sort(key=lambda point: (point[0], -point[1]))
+    best: list[tuple[float, float]] = []
+    for point in points:
+        if not best or point[1] > best[-1][1]:
+            best.append(point)
+    return best
+
+
+def _frontier(comparison: Comparison) -> go.Scatter:
+    import plotly.graph_objects as go
+
+    points = pareto(comparison)
+    return go.Scatter(
+        x=[x for x, _ in points], y=[y for _, y in points], mode="lines", name="Pareto line",
+        line={"color": TEXT, "dash": "dot", "width": 1.5, "shape": "hv"}, hoverinfo="skip")
+
+
+def _largest(rows: tuple[CompareRow, ...]) -> int:
+    return max(1, *(max(row.size_bytes, row.original_size_bytes) for row in rows))
+
+
+def _pixels(size: int, largest: int) -> float:
+    """Area by size, with a floor below which nobody could point at it."""
+    return max(SMALLEST_PX, LARGEST_PX * math.sqrt(max(size, 0) / largest))
+
+
+def _bubbles(rows: list[CompareRow], decision: str, largest: int) -> go.Scatter:
+    import plotly.graph_objects as go
+
+    symbol, rim = MARKS[decision]
+    return go.Scatter(
+        x=[row.latency_ms for row in rows], y=[row.value for row in rows], mode="markers",
+        name=decision, customdata=[_hover(row) for row in rows],
+        hovertemplate="%{customdata}<extra></extra>",
+        marker={"symbol": symbol, "color": COMPRESSED_COLOUR, "opacity": 0.85,
+                "size": [_pixels(row.size_bytes, largest) for row in rows],
+                "line": {"color": rim, "width": 2.5}},
+        error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 3, "color": TEXT,
+                 "array": [(row.loss_points - row.low) / 100 for row in rows],
+                 "arrayminus": [(row.high - row.loss_points) / 100 for row in rows]})
+
+
+def _original(comparison: Comparison) -> go.Scatter:
+    import plotly.graph_objects as go
+
+    line = comparison.original()
+    return go.Scatter(
+        x=[line["latency_ms"]], y=[line["value"]], mode="markers", name="original",
+        customdata=[f"<b>original</b><br>{comparison.metric} {line['value']:.4f}<br>"
+                    f"{number(line['latency_ms'])} ms, {megabytes(line['size_bytes'])} MB"],
+        hovertemplate="%{customdata}<extra></extra>",
+        marker={"symbol": "circle", "color": ORIGINAL_COLOUR,
+                "size": [_pixels(line["size_bytes"], _largest(comparison.measured))],
+                "line": {"color": TEXT, "width": 1.5}})
+
+
+def _hover(row: CompareRow) -> str:
+    return (f"<b>{row.recipe}</b><br>{row.metric} {row.value:.4f}, {row.loss_points:.2f} points "
+            f"lost ({row.low:.2f} to {row.high:.2f})<br>{number(row.latency_ms)} ms, "
+            f"{number(row.speedup)} times as fast; {number(row.texts_per_second)} texts/s<br>"
+            f"{megabytes(row.size_bytes)} MB, {row.decision}")
+
+
+def _label(fig: go.Figure, comparison: Comparison) -> None:
+    """Every recipe's name beside its point, moved to where it covers no other, if there is
+    room."""
+    line = comparison.original()
+    points = [("original", line["latency_ms"], line["value"])]
+    points += [(row.recipe, row.latency_ms, row.value) for row in comparison.measured]
+    for (text, x, y), (dx, dy) in zip(points, _places(points), strict=True):
+        fig.add_annotation(
+            text=text, x=x, y=y, ax=dx, ay=-dy, xref="x", yref="y", showarrow=True, arrowhead=0,
+            arrowwidth=0.8, arrowcolor=GRID, font={"size": 11, "color": TEXT}, standoff=4,
+            xanchor="left" if dx > 0 else "right" if dx < 0 else "center")
+
+
+def _places(points: list[tuple[str, float, float]]) -> list[tuple[int, int]]:
+    """For each point the offset of its label in pixels, right and up.
+
+    Greedy, on the figure as it is drawn 900 by 400 pixels wide: of the places around a point,
+    near ones first, the first that overlaps the fewest labels and points already placed.
+    """
+    xs, ys = [x for _, x, _ in points], [y for _, _, y in points]
+    wide, high = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
+    taken = [((x - min(xs)) / wide * 800 - 9, (y - min(ys)) / high * 330 - 9, 18.0, 18.0)
+             for x, y in zip(xs, ys, strict=True)]
+    found = []
+    for (text, _, _), box in zip(points, list(taken), strict=True):
+        width = 6.2 * len(text)
+        options = []
+        for far in (22, 44, 70):
+            for right, up in PLACES:
+                dx, dy = right * far, up * far
+                left = box[0] + 9 + dx - (0 if right > 0 else width if right < 0 else width / 2)
+                own = (left, box[1] + 9 + dy - 7, width, 14.0)
+                options.append((sum(_overlap(own, other) for other in taken), (dx, dy), own))
+        _, place, own = min(options, key=lambda option: option[0])
+        taken.append(own)
+        found.append(place)
+    return found
+
+
+def _overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
+    """The area that two boxes (left, bottom, width, height) share."""
+    across = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    up = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    return max(0.0, across) * max(0.0, up)
+
+
+def _styled(fig: go.Figure, comparison: Comparison) -> go.Figure:
+    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID, "tickcolor": GRID,
+            "automargin": True, "title": {"standoff": 12}}
+    fig.update_layout(
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", height=HEIGHT, autosize=True,
+        font={"family": FONT, "size": 13, "color": TEXT}, margin={"l": 64, "r": 24, "t": 40, "b": 56},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        hoverlabel={"font": {"family": FONT, "size": 13}}, separators=".,")
+    fig.update_xaxes(title_text="latency of one text, ms", rangemode="tozero", **axis)
+    fig.update_yaxes(title_text=f"{comparison.metric} (n = {comparison.n:,})", **axis)
+    return fig
