@@ -19,6 +19,8 @@ from lepton_engine.errors import LeptonError, UnknownNameError
 #: name -> (module, what it does)
 COMMANDS = {
     "models": ("lepton_engine.catalog.console", "list, fetch, check and remove models and data"),
+    "compress": ("lepton_engine.compression.compress_console", "make a variant by a recipe"),
+    "compare": ("lepton_engine.compression.console", "measure recipes against the original"),
     "train": ("lepton_engine.training.console", "fit a head on a frozen encoder, with its card"),
 }
 

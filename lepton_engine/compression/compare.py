@@ -1,42 +1,23 @@
 """Sweeps: recipes measured one after the other against the original, each row kept at once.
 
-What a sweep needs of an engine is the small protocol `Runner`; an engine's methods are then
-
-    def stream_compare(self, name, recipes, texts=None, labels=None, *, resume=True):
-        return compare.stream_compare(self._runner, name, recipes, texts, labels, resume=resume)
-
-    def compare(self, name, recipes, texts=None, labels=None, *, resume=True, tell=None):
-        return compare.compare(self._runner, name, recipes, texts, labels, resume=resume,
-                               tell=tell)
+What a sweep needs of an engine is the small protocol `Runner`; an engine's methods call
+`stream_compare` and `compare` with one of their own.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lepton_engine.compression.datasets import task_of
-from lepton_engine.compression.measure import (
-    MANY,
-    SINGLES,
-    Doing,
-    host,
-    memory_growth,
-    timed,
-    versions,
-)
-from lepton_engine.compression.opening import Opening, Tell, opening
-from lepton_engine.compression.recipe import ORIGINAL, Recipe
-from lepton_engine.compression.rows import CompareProgress, CompareRow, with_gains
-from lepton_engine.compression.sheet import Sheet
+from lepton_engine.compression.opening import Tell
+from lepton_engine.compression.recipe import Recipe
+from lepton_engine.compression.rows import CompareProgress, CompareRow
+from lepton_engine.compression.sweep import Options, Sweep, TaskSweep
 from lepton_engine.compression.tasks import Task
-from lepton_engine.compression.verdicts import Verdict
-from lepton_engine.errors import InputError, LeptonError, LimitError
+from lepton_engine.errors import InputError, LimitError
 
 if TYPE_CHECKING:
     from lepton_engine.compression.comparison import Comparison
@@ -45,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["CompareProgress", "CompareRow", "Options", "Runner", "Tell", "compare",
            "stream_compare"]
 
-log = logging.getLogger(__name__)
 MOST_RECIPES = 64
+DEFAULT = Options()
 
 
 class Runner(Protocol):
@@ -80,19 +61,10 @@ class Runner(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Options:
-    """How much is timed, and whether memory is measured (in a process of its own)."""
-
-    singles: int = SINGLES
-    many: int = MANY
-    memory: bool = True
-
-
 def stream_compare(runner: Runner, name: str, recipes: Sequence[Recipe | str],
                    texts: Sequence[str] | None = None, labels: Sequence[str] | None = None, *,
                    resume: bool = True, task: Task | None = None,
-                   options: Options = Options()) -> Iterator[CompareProgress | CompareRow]:
+                   options: Options = DEFAULT) -> Iterator[CompareProgress | CompareRow]:
     """Measure each recipe against the original of ``name``; closing the iterator stops.
 
     With labels: the quality of the task; texts alone: agreement with the original; neither:
@@ -103,13 +75,24 @@ def stream_compare(runner: Runner, name: str, recipes: Sequence[Recipe | str],
         InputError, UnknownNameError: here, before anything is measured.
     """
     wanted = _checked(recipes)
+    if task is None and runner.kind(name) == "decoder":
+        return _decoders(runner, name, texts, resume).stream(wanted)
     found = task or task_of(runner, name, texts, labels)
-    return _Sweep(runner, found, options, resume).stream(wanted)
+    return TaskSweep(runner, found, options, resume).stream(wanted)
+
+
+def _decoders(runner: Runner, name: str, texts: Sequence[str] | None, resume: bool) -> Sweep:
+    from lepton_engine.compression.decoder_sweep import DecoderSweep
+
+    if texts is not None:
+        raise InputError("A language model is measured on questions and held-out text of its own. "
+                         "Leave the texts out.")
+    return DecoderSweep(runner, name, resume)
 
 
 def compare(runner: Runner, name: str, recipes: Sequence[Recipe | str],
             texts: Sequence[str] | None = None, labels: Sequence[str] | None = None, *,
-            resume: bool = True, task: Task | None = None, options: Options = Options(),
+            resume: bool = True, task: Task | None = None, options: Options = DEFAULT,
             tell: Callable[[CompareProgress | CompareRow], object] | None = None) -> Comparison:
     """`stream_compare` to its end, as a table; ``tell`` hears everything as it comes."""
     from lepton_engine.compression.comparison import Comparison
@@ -137,92 +120,3 @@ def _checked(recipes: Sequence[Recipe | str]) -> list[Recipe]:
         raise LimitError(f"At most {MOST_RECIPES} recipes are compared in one sweep; these are "
                          f"{len(wanted)}.")
     return wanted
-
-
-class _Sweep:
-    """One run over recipes: the original is opened when the first row must be measured."""
-
-    def __init__(self, runner: Runner, task: Task, options: Options, resume: bool) -> None:
-        self._runner, self._task, self._options = runner, task, options
-        self._sheet = Sheet(runner.home, task.name, task.digest)
-        self._known = self._sheet.read() if resume else {}
-        self._original: Any = None
-
-    def stream(self, recipes: Sequence[Recipe]) -> Generator[CompareProgress | CompareRow]:
-        rows: list[CompareRow] = []
-        with ExitStack() as open_models:
-            for index, recipe in enumerate(map(str, recipes), 1):
-                row = self._known.get(recipe)
-                if row is None:
-                    work = self._measured(recipe, open_models)
-                    row = yield from _told(work, recipe, index, len(recipes))
-                    self._sheet.append(row)
-                rows.append(row)
-                yield with_gains(rows)[-1]
-
-    def _measured(self, recipe: str, open_models: ExitStack) -> Generator[Doing, None, CompareRow]:
-        if self._original is None:  # without it there is no sweep: its failure is the caller's
-            first = open_models.enter_context(self._opening(ORIGINAL))
-            self._original = yield from first.waited()
-        try:
-            with self._opening(recipe) as second:
-                variant = yield from second.waited()
-                return (yield from self._row(recipe, variant))
-        except LeptonError as error:
-            log.warning("%s/%s could not be measured (id %s)", self._task.name, recipe, error.id)
-            return self._failure(recipe, str(error))
-        except Exception as error:  # a sweep outlives any one recipe
-            sentence = LeptonError(f"This recipe could not be measured ({type(error).__name__}). "
-                                   "The log says more.")
-            log.warning("%s/%s could not be measured (id %s)", self._task.name, recipe,
-                        sentence.id, exc_info=True)
-            return self._failure(recipe, f"{sentence} (id {sentence.id})")
-
-    def _opening(self, recipe: str) -> AbstractContextManager[Opening]:
-        learning = None if recipe == ORIGINAL else self._task.learning
-        return opening(lambda tell: self._runner.open(self._task.model, recipe, tell, learning),
-                       "converting and loading")
-
-    def _row(self, recipe: str, variant: Any) -> Generator[Doing, None, CompareRow]:
-        task, options = self._task, self._options
-        judged = yield from task.judge(self._original, variant)
-        timing = yield from timed(self._original, variant, task.run, task.timing_texts(),
-                                  singles=options.singles, many=options.many)
-        memory = 0
-        if options.memory and task.learning is None:
-            memory = yield from memory_growth(task.model, recipe, self._runner.home)
-        detail = {**judged.detail, "about": task.about, "timed_one_by_one": timing.singles,
-                  "timed_in_batches": timing.many, "learned_on_task": task.learning is not None,
-                  "original_variant": self._original.info.variant}
-        verdict = Verdict(
-            **self._facts(recipe), variant=variant.info.variant, original=judged.original,
-            value=judged.value, loss_points=judged.loss_points, low=judged.low, high=judged.high,
-            n=judged.n, decision=judged.decision, reason=judged.reason,
-            latency_ms=timing.latency_ms, original_latency_ms=timing.original_latency_ms,
-            texts_per_second=timing.texts_per_second,
-            original_texts_per_second=timing.original_texts_per_second,
-            size_bytes=variant.memory_bytes, original_size_bytes=self._original.memory_bytes,
-            memory_bytes=memory, detail=detail)
-        return CompareRow.of(verdict, variant.report)
-
-    def _facts(self, recipe: str) -> dict[str, Any]:
-        return {"name": self._task.name, "recipe": recipe, "metric": self._task.metric,
-                "host": host(), "versions": versions(),
-                "date": datetime.now(UTC).date().isoformat()}
-
-    def _failure(self, recipe: str, reason: str) -> CompareRow:
-        return CompareRow.failure(self._facts(recipe), reason)
-
-
-def _told(work: Generator[Doing, None, CompareRow], recipe: str, index: int,
-          total: int) -> Generator[CompareProgress, None, CompareRow]:
-    """What the work says, as progress of the sweep."""
-    try:
-        while True:
-            doing = next(work)
-            yield CompareProgress(recipe, index, total, doing.what, doing.share)
-    except StopIteration as end:
-        row: CompareRow = end.value
-        return row
-    finally:
-        work.close()

@@ -100,7 +100,7 @@ class Comparison:
         table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
                  .rstrip() for line in lines]
         table.insert(1, "  ".join("-" * width for width in widths))
-        notes = [f"{row.recipe}: {row.decision}: {row.reason}" + (f" {row.gain}" if row.gain else "")
+        notes = [f"{row.recipe}: {row.decision}. {row.reason} {row.gain}".rstrip()
                  for row in self.rows]
         title = f"{self.name}, n = {self.n:,}, {self.host}, {self.date}"
         return "\n".join([title, *table, "", *notes])

@@ -192,4 +192,4 @@ def mcnemar(only_original: int, only_variant: int) -> float:
         raise InputError("McNemar's test counts examples, so no count is below 0.")
     differing = only_original + only_variant
     tail = sum(math.comb(differing, k) for k in range(min(only_original, only_variant) + 1))
-    return min(1.0, 2 * tail / 2**differing)  # whole numbers up to the last division
+    return float(min(1.0, 2 * tail / 2**differing))  # whole numbers up to the last division

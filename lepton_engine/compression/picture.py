@@ -171,7 +171,8 @@ def _styled(fig: go.Figure, comparison: Comparison) -> go.Figure:
             "automargin": True, "title": {"standoff": 12}}
     fig.update_layout(
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", height=HEIGHT, autosize=True,
-        font={"family": FONT, "size": 13, "color": TEXT}, margin={"l": 64, "r": 24, "t": 40, "b": 56},
+        font={"family": FONT, "size": 13, "color": TEXT},
+        margin={"l": 64, "r": 24, "t": 40, "b": 56},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hoverlabel={"font": {"family": FONT, "size": 13}}, separators=".,")
     fig.update_xaxes(title_text="latency of one text, ms", rangemode="tozero", **axis)

@@ -133,7 +133,7 @@ def _of_file(path: Path, name: str) -> list[Verdict]:
         log.warning("The verdicts on %s do not read and are ignored.", name)
         return []
     good = []
-    for row in rows if isinstance(rows, list) else [None]:
+    for row in rows if isinstance(rows, list) else [{}]:
         try:
             verdict = Verdict.from_dict(row)
             Recipe.parse(verdict.recipe)
