@@ -49,6 +49,7 @@ from lepton_engine.results import (
     ResultList,
     Stamp,
 )
+from tests.fake_lab import FakeLab, pace, thinned
 from tests.fake_rules import (
     ADAPTERS,
     bag_vector,
@@ -63,7 +64,7 @@ Reply = str | Callable[[Messages], str]
 DIMENSIONS = {"minilm-l6": 384, "use-multilingual": 512}
 
 
-class FakeEngine:
+class FakeEngine(FakeLab):
     """Keeps the engine interface of the application; see the module's text."""
 
     def __init__(
@@ -99,7 +100,7 @@ class FakeEngine:
                **measured: Any) -> Stamp:
         ran = self.recipe_for(model) if recipe is None else Recipe.parse(str(recipe))
         return Stamp(variant=f"{model}/{ran}@fake:cpu", device="cpu", precision="float32",
-                     latency_ms=1.0, tokens=tokens, **measured)
+                     latency_ms=pace(ran), tokens=tokens, **measured)
 
     @property
     def profile(self) -> str:
@@ -117,7 +118,7 @@ class FakeEngine:
         if model not in DIMENSIONS:
             raise UnknownNameError.of("model", model, DIMENSIONS)
         size = DIMENSIONS[model]
-        rows = [bag_vector(text, size, self.synonyms) for text in texts]
+        rows = [bag_vector(thinned(text, recipe), size, self.synonyms) for text in texts]
         vectors = np.array(rows, dtype=np.float32).reshape(len(rows), size)
         return Embeddings(vectors, self._stamp(model, recipe=recipe), tuple(texts))
 
@@ -127,7 +128,7 @@ class FakeEngine:
         if adapter not in ADAPTERS:
             raise UnknownNameError.of("adapter", adapter, ADAPTERS)
         stamp = self._stamp(adapter, recipe=recipe)
-        items = tuple(self._classified(text, adapter, stamp) for text in texts)
+        items = tuple(self._classified(thinned(text, recipe), adapter, stamp) for text in texts)
         return ResultList(items, stamp)
 
     def _classified(self, text: str, adapter: str, stamp: Stamp) -> Classification:
@@ -142,7 +143,7 @@ class FakeEngine:
     def rerank(self, query: str, passages: Sequence[str], model: str = "reranker", *,
                recipe: Recipe | str | None = None) -> Ranking:
         self._enter("rerank", model)
-        scores = tuple(overlap(query, passage, self.synonyms) for passage in passages)
+        scores = tuple(overlap(thinned(query, recipe), passage, self.synonyms) for passage in passages)
         order = tuple(sorted(range(len(scores)), key=lambda i: (-scores[i], i)))
         return Ranking(order, scores, self._stamp(model, recipe=recipe))
 
@@ -172,7 +173,8 @@ class FakeEngine:
         self._enter("_stream", model)
         _check_chat(messages, max_new_tokens, timeout_s)
         self.messages.append([dict(m) for m in messages])
-        words = re.findall(r"[一-鿿]|\S+\s*|\s+", self._reply_to(messages, stop))
+        words = re.findall(r"[一-鿿]|\S+\s*|\s+",
+                           thinned(self._reply_to(messages, stop), recipe))
         try:
             for word in words[:max_new_tokens]:
                 time.sleep(self.delay_s)
@@ -183,7 +185,7 @@ class FakeEngine:
             raise
         sent = min(len(words), max_new_tokens)
         yield ChatChunk("", "length" if len(words) > max_new_tokens else "stop",
-                        self._stamp(model, sent, recipe, tokens_per_second=20.0,
+                        self._stamp(model, sent, recipe, tokens_per_second=20 / pace(recipe),
                                     first_token_ms=1.0))
 
     def _reply_to(self, messages: Messages, stop: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""See `domains.base.Domain`: service, views and ui of this tab."""

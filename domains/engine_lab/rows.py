@@ -1,0 +1,84 @@
+"""From a verdict or a measured row to plain JSON, and what follows from many of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from statistics import median
+from typing import Any
+
+Row = Mapping[str, Any]
+LOWER_IS_BETTER = ("perplexity",)
+FIELDS = ("recipe", "variant", "metric", "original", "value", "loss_points", "low", "high", "n",
+          "decision", "reason", "latency_ms", "original_latency_ms", "texts_per_second",
+          "original_texts_per_second", "size_bytes", "original_size_bytes", "memory_bytes",
+          "host", "date")
+SMALL_GAIN = 1.05  # less is called "gains less than 5 %"
+
+
+def row_of(measured: Any) -> dict[str, Any]:
+    """A Verdict or a CompareRow as JSON; what was not measured is None."""
+    row = {name: _plain(getattr(measured, name, None)) for name in FIELDS}
+    row["speedup"] = _plain(getattr(measured, "speedup", None))
+    row["gain"] = str(getattr(measured, "gain", "") or "")
+    row["detail"] = _plain(getattr(measured, "detail", None) or {})
+    row["steps"] = [_plain(step) for step in getattr(measured, "steps", ())]
+    return row
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def lower_is_better(metric: str) -> bool:
+    return any(word in (metric or "") for word in LOWER_IS_BETTER)
+
+
+def timed(rows: Iterable[Row]) -> list[Row]:
+    """The rows that have both a latency and a quality, which a picture needs."""
+    return [row for row in rows if row.get("latency_ms") and row.get("value") is not None]
+
+
+def original_of(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """The original as a row of its own: medians over what was measured beside each variant."""
+    placed = [row for row in timed(rows)
+              if row.get("original_latency_ms") and row.get("original") is not None]
+    if not placed:
+        return None
+    return {"recipe": "original", "decision": "original",
+            "value": median(row["original"] for row in placed), "metric": placed[0]["metric"],
+            "latency_ms": median(row["original_latency_ms"] for row in placed),
+            "size_bytes": placed[0].get("original_size_bytes"), "n": placed[0].get("n"),
+            "texts_per_second": median(row.get("original_texts_per_second") or 0
+                                       for row in placed) or None}
+
+
+def pareto(rows: Sequence[Row]) -> list[Row]:
+    """The rows that none other beats in both latency and quality, fastest first."""
+    sign = -1.0 if rows and lower_is_better(rows[0].get("metric", "")) else 1.0
+    front: list[Row] = []
+    best = -math.inf
+    for row in sorted(rows, key=lambda r: (r["latency_ms"], -sign * r["value"])):
+        if sign * row["value"] > best:
+            best = sign * row["value"]
+            front.append(row)
+    return front
+
+
+def fastest_passed(rows: Iterable[Row]) -> Row | None:
+    """The fastest row that the gate let through and that gains at least 5 %."""
+    passed = [row for row in rows if row.get("decision") == "passed"
+              and (row.get("speedup") or 0) >= SMALL_GAIN]
+    return max(passed, key=lambda row: row["speedup"], default=None)
+
+
+def gains_little(row: Row) -> bool:
+    """Whether the variant is less than 5 % faster than its original."""
+    return row.get("speedup") is not None and row["speedup"] < SMALL_GAIN

@@ -1,0 +1,222 @@
+"""Section “Compare” as HTML, table and file. Pure; no Gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domains.engine_lab.rows import gains_little, lower_is_better
+from domains.shared.markup import escape, size, three
+from domains.shared.tables import csv_file
+from domains.shared.texts import Texts
+
+SAY = Texts("engine_lab")
+Payload = Mapping[str, Any]
+Row = Mapping[str, Any]
+ICONS = {"passed": "✓", "refused": "✕", "undecidable": "?", "failed": "!"}
+COLUMNS = ("number", "recipe", "decision", "metric", "original", "value", "loss_points", "low",
+           "high", "n", "latency_ms", "original_latency_ms", "speedup", "texts_per_second",
+           "original_texts_per_second", "size_mb", "original_size_mb", "memory_mb", "gain",
+           "reason", "host", "date")
+SHOWN = ("number", "recipe", "decision", "original", "value", "loss_points", "latency_ms",
+         "speedup", "texts_per_second", "size_mb", "memory_mb", "n", "reason")
+WIDTHS = ["48px", "230px", "110px", "84px", "84px", "96px", "96px", "90px", "96px", "90px", "96px",
+          "80px", "420px"]
+LEAST_N = 3_000
+
+
+def head_html(payload: Payload, lang: str) -> str:
+    """What is shown: measured before or now, on what, and how far the run is."""
+    if payload["stored"]:
+        key = "head.stored" if payload["rows"] else "head.none"
+        said = SAY(lang, key, name=payload["name"])
+    else:
+        key = "head.now" if payload["complete"] else "head.so_far"
+        said = SAY(lang, key, name=payload["name"], done=len(payload["rows"]),
+                   planned=payload["planned"], n=f"{payload['texts']:,}",
+                   source=SAY(lang, f"source.said.{payload['source'] or 'bundled'}"))
+    note = "" if payload["stored"] or payload["labelled"] else SAY(lang, "head.unlabelled")
+    where = _where(payload, lang)
+    quiet = " ".join(part for part in (where, note) if part)
+    tail = f'<p class="lp-quiet">{escape(quiet)}</p>' if quiet else ""
+    return f'<div class="lp-lab-head"><h3>{escape(said)}</h3>{tail}</div>'
+
+
+def _where(payload: Payload, lang: str) -> str:
+    rows = [row for row in payload["rows"] if row.get("host")]
+    if not rows:
+        return ""
+    latest = max(rows, key=lambda row: row.get("date") or "")
+    most = max(int(row.get("n") or 0) for row in rows)
+    return SAY(lang, "head.where", host=latest["host"], date=latest["date"], n=f"{most:,}")
+
+
+def verdicts_html(payload: Payload, lang: str) -> str:
+    """One item a recipe: what the gate decided, in words and numbers."""
+    rows = payload["rows"]
+    if not rows:
+        return f'<p class="lp-answer">{escape(payload["reason"])}</p>'
+    items = "".join(_verdict(number, row, payload, lang) for number, row in enumerate(rows, 1))
+    return f'<ol class="lp-lab-rows">{items}</ol>'
+
+
+def note_html(payload: Payload, lang: str) -> str:
+    """How to read the picture."""
+    rows = [row for row in payload["rows"] if row.get("value") is not None]
+    if not rows:
+        return ""
+    key = "figure.note_lower" if lower_is_better(rows[0]["metric"]) else "figure.note"
+    return f'<p class="lp-quiet">{escape(SAY(lang, key))}</p>'
+
+
+def _verdict(number: int, row: Row, payload: Payload, lang: str) -> str:
+    decision = row["decision"] if row["decision"] in ICONS else "undecidable"
+    badge = (f'<span class="lp-lab-badge lp-lab-{decision}"><span class="lp-icon" '
+             f'aria-hidden="true">{ICONS[decision]}</span>'
+             f'{escape(SAY(lang, f"verdict.{decision}"))}</span>')
+    facts = "".join(f"<span>{escape(fact)}</span>" for fact in facts_of(row, lang))
+    before = payload["known"].get(row["recipe"])
+    earlier = (f'<p class="lp-quiet">{escape(_earlier(before, lang))}</p>'
+               if before and before.get("n") != row.get("n") else "")
+    little = (f'<p class="lp-lab-little">{escape(_little(row, lang))}</p>'
+              if _little(row, lang) else "")
+    return (f'<li><span class="lp-lab-number lp-lab-{decision}">{number}</span>'
+            f'<div><div class="lp-lab-line"><code>{escape(row["recipe"])}</code>{badge}</div>'
+            f'<div class="lp-lab-facts">{facts}</div>'
+            f'<p>{escape(words(row, lang))}</p>{little}{earlier}</div></li>')
+
+
+def facts_of(row: Row, lang: str) -> list[str]:
+    """Speed, size and memory as short phrases; what was not measured is left out."""
+    facts = []
+    if row.get("speedup"):
+        facts.append(SAY(lang, "fact.speed", times=three(row["speedup"]),
+                         ms=three(row["latency_ms"]), before=three(row["original_latency_ms"])))
+    if row.get("texts_per_second") and row.get("original_texts_per_second"):
+        unit = "tokens" if (row.get("detail") or {}).get("unit") == "tokens" else "texts"
+        facts.append(SAY(lang, f"fact.{unit}", now=three(row["texts_per_second"]),
+                         before=three(row["original_texts_per_second"])))
+    if row.get("size_bytes"):
+        facts.append(SAY(lang, "fact.size", now=size(row["size_bytes"]),
+                         before=size(row["original_size_bytes"])))
+    if row.get("memory_bytes"):
+        facts.append(SAY(lang, "fact.memory", now=size(row["memory_bytes"])))
+    return facts
+
+
+def words(row: Row, lang: str) -> str:
+    """The verdict in a sentence of the page's language, with the numbers it rests on."""
+    if row["decision"] == "failed" or row.get("value") is None:
+        return SAY(lang, "words.failed", reason=row["reason"])
+    if lower_is_better(row["metric"]) or row.get("low") is None:
+        return str(row["reason"])
+    lost = row["loss_points"] or 0.0
+    key = "words.gained" if lost < -0.005 else "words.lost" if lost > 0.005 else "words.same"
+    said = SAY(lang, key, points=f"{abs(lost):.2f}", low=f"{row['low']:.2f}",
+               high=f"{row['high']:.2f}", n=f"{row['n']:,}", metric=metric(row["metric"], lang),
+               value=three(row["value"]), original=three(row["original"]))
+    return said + ("" if lang == "zh" else " ") + SAY(lang, f"words.{_why(row)}",
+                                                     least=f"{LEAST_N:,}")
+
+
+def _why(row: Row) -> str:
+    if row["decision"] == "passed":
+        return "passed"
+    if row["decision"] == "refused":
+        return "refused_loss" if row["loss_points"] > 0.5 else "refused_interval"
+    return "few" if row["n"] < LEAST_N else "unlabelled"
+
+
+def metric(name: str, lang: str) -> str:
+    """A metric in the page's language, where the texts have it."""
+    key = f"metric.{name}"
+    return SAY(lang, key) if key in SAY else name
+
+
+def _little(row: Row, lang: str) -> str:
+    """Said of a step that gains less than 5 %; the engine's own sentence where it has one."""
+    if row.get("gain") and lang == "en":
+        return str(row["gain"])
+    if row.get("gain") or gains_little(row):
+        return SAY(lang, "words.little", times=three(row.get("speedup")))
+    return ""
+
+
+def _earlier(row: Row, lang: str) -> str:
+    return SAY(lang, "words.earlier", decision=SAY(lang, f"verdict.{row['decision']}"),
+               n=f"{row['n']:,}", points=f"{row['loss_points']:.2f}", date=row["date"],
+               times=three(row["speedup"]))
+
+
+def table_rows(payload: Payload) -> list[dict[str, Any]]:
+    """Every column of every row, numbers as numbers, sizes in megabytes."""
+    return [{**row, "number": number,
+             "size_mb": _mb(row.get("size_bytes")), "memory_mb": _mb(row.get("memory_bytes")),
+             "original_size_mb": _mb(row.get("original_size_bytes"))}
+            for number, row in enumerate(payload["rows"], 1)]
+
+
+def _mb(count: Any) -> float | None:
+    return count / 1e6 if count else None
+
+
+def table(payload: Payload, lang: str) -> dict[str, Any]:
+    """The columns that fit a screen, three significant digits."""
+    return {"headers": [SAY(lang, f"column.{name}") for name in SHOWN],
+            "data": [[_cell(name, row, lang) for name in SHOWN] for row in table_rows(payload)]}
+
+
+def _cell(name: str, row: Row, lang: str) -> Any:
+    value = row.get(name)
+    if name == "decision":
+        return SAY(lang, f"verdict.{value}")
+    if name == "reason":
+        return words(row, lang)
+    if name in ("number", "recipe"):
+        return value
+    if name == "n":
+        return f"{value:,}" if value else "–"
+    return three(value)
+
+
+def table_file(payload: Payload, lang: str) -> str:
+    """All columns as a CSV file, under English names that do not change."""
+    return csv_file(f"engine-lab-{payload['name']}", table_rows(payload), COLUMNS)
+
+
+def steps_html(payload: Payload, lang: str) -> str:
+    """What each step of each recipe did to the model."""
+    parts = [_steps(row, lang) for row in payload["rows"] if row.get("steps")]
+    if not parts:
+        return f'<p class="lp-quiet">{escape(SAY(lang, "steps.none"))}</p>'
+    return f'<div class="lp-lab-steps">{"".join(parts)}</div>'
+
+
+def _steps(row: Row, lang: str) -> str:
+    head = "".join(f"<th>{escape(SAY(lang, f'steps.{key}'))}</th>"
+                   for key in ("step", "parameters", "changed", "time"))
+    body = "".join(_step(step, lang) for step in row["steps"])
+    return (f'<h4><code>{escape(row["recipe"])}</code></h4><div class="lp-lab-scroll" '
+            f'tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+            '</div>')
+
+
+def _step(step: Mapping[str, Any], lang: str) -> str:
+    before, after = step["parameters_before"], step["parameters_after"]
+    share = f" (−{100 * (before - after) / before:.1f} %)" if before and after < before else ""
+    left = step["skipped"]
+    skipped = ""
+    if left:
+        items = "".join(f"<li>{escape(text)}</li>" for text in left[:40])
+        skipped = (f'<details><summary>{escape(SAY(lang, "steps.skipped", n=len(left)))}'
+                   f"</summary><ul>{items}</ul></details>")
+    changed = escape(SAY(lang, "steps.parts", n=len(step["changed"])))
+    return (f'<tr><td><code>{escape(step["step"])}</code><div class="lp-quiet">'
+            f'{escape(step["detail"])}</div></td>'
+            f"<td>{before / 1e6:,.2f} → {after / 1e6:,.2f} M{share}</td>"
+            f"<td>{changed}{skipped}</td><td>{three(step['seconds'], 's')}</td></tr>")
+
+
+def numbered(rows: Sequence[Row]) -> list[tuple[int, Row]]:
+    """Rows with the number that list, table and picture share."""
+    return list(enumerate(rows, 1))
