@@ -2,9 +2,10 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .bench
 WITH_PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 
-.PHONY: run test unit lint models record bench clean
+.PHONY: run test unit lint models record bench peers clean
 
 run: $(VENV)/run.done ## the application on its embedded defaults
 	$(BIN)/python app.py
@@ -25,8 +26,11 @@ models: $(VENV)/run.done ## fetch every default model into LEPTON_HOME
 record: $(VENV)/run.done ## the finished example of each tab, from a real run
 	$(BIN)/python -m domains.record
 
-bench: $(VENV)/dev.done ## the tables of the README
+bench: $(VENV)/dev.done $(PEERS)/done ## the tables of the README, about 25 minutes on two cores
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.readme --write
+
+peers: $(PEERS)/done ## what the benchmarks compare with, in an environment of its own
 
 $(VENV)/bin/python:
 	$(WITH_PYTHON) -m venv $(VENV)
@@ -40,6 +44,12 @@ $(VENV)/dev.done: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $@ $(VENV)/run.done
 
+$(PEERS)/done: benchmarks/requirements-peers.txt
+	$(WITH_PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --upgrade pip
+	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/requirements-peers.txt
+	@touch $@
+
 # The browser tests are skipped, with that reason, where there is no Chromium.
 .PHONY: chromium
 chromium:
@@ -47,4 +57,4 @@ chromium:
 	|| echo "No Chromium found: the browser tests will be skipped (Debian: apt-get install chromium)"
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache

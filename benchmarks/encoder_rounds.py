@@ -1,0 +1,152 @@
+"""Rounds in which every contender encodes the same texts, one after the other."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peers.process import Contender, ContenderError, Field, Process
+from benchmarks.report import percentile
+from benchmarks.texts import ONE_SENTENCE, TextSource
+
+#: A moment in which the threads of the contender before fall asleep.
+PAUSE_S = 0.2
+WARM_TEXTS = 96
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is timed; ``slow_rounds`` are the turns of contenders that are marked slow."""
+
+    texts: int = 2000
+    rounds: int = 3
+    slow_rounds: int = 1
+    sentences: int = 20
+    sentence_rounds: int = 10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contender; ``slow``: it is no measure for any goal and encodes many texts once only."""
+
+    contender: Contender
+    slow: bool = False
+
+
+@dataclass
+class Times:
+    """What was measured of one contender; ``baseline_s`` are the baseline's same rounds."""
+
+    variant: str = ""
+    one_ms: list[float] = field(default_factory=list)
+    many_s: list[float] = field(default_factory=list)
+    baseline_s: list[float] = field(default_factory=list)
+    cosines: list[float] = field(default_factory=list)
+
+    @staticmethod
+    def median(values: Sequence[float]) -> float:
+        return statistics.median(values) if values else float("nan")
+
+    def texts_per_second(self, texts: int) -> float:
+        return self.median([texts / seconds for seconds in self.many_s])
+
+    def times_faster(self) -> float:
+        """Than the baseline: the median over the rounds."""
+        return self.median([b / s for b, s in zip(self.baseline_s, self.many_s, strict=True)])
+
+    def cosine(self) -> float:
+        """The lowest round's 1st percentile."""
+        return min(self.cosines, default=float("nan"))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Rounds:
+    """Gives the same new texts to every contender in turn and keeps the times."""
+
+    def __init__(self, contenders: Field, entries: Sequence[Entry], source: TextSource,
+                 plan: Plan) -> None:
+        self.field = contenders
+        self.plan = plan
+        self._entries = entries
+        self._source = source
+        self.times = {name: Times(process.facts["variant"])
+                      for name, process in contenders.processes.items()}
+
+    def finished(self) -> list[tuple[str, Times]]:
+        """The times of those that took part to the end."""
+        return [(name, times) for name, times in self.times.items()
+                if name not in self.field.failed]
+
+    def _turns(self, work: Callable[[Entry, Process], None]) -> None:
+        for entry in self._entries:
+            process = self.field.processes.get(entry.contender.name)
+            if process is None:
+                continue
+            time.sleep(PAUSE_S)
+            try:
+                work(entry, process)
+            except ContenderError as error:
+                self.field.drop(process.name, str(error))
+
+    def warm(self) -> None:
+        """A few texts of every length, so that nothing is compiled while the clock runs."""
+        texts = self._source.take(WARM_TEXTS)
+        with TemporaryDirectory() as folder:
+            given = _file(folder, texts)
+            self._turns(lambda entry, process: process.call(
+                "together", texts=given, out=f"{folder}/warm.npy"))
+        self._turns(lambda entry, process: process.call("one_by_one", texts=texts[:8]))
+
+    def one_sentence(self, say: Callable[[str], None]) -> None:
+        """The median of each round's sentences, given one at a time."""
+        for _ in range(self.plan.sentence_rounds):
+            texts = self._source.take(self.plan.sentences, *ONE_SENTENCE)
+
+            def turn(entry: Entry, process: Process, texts: list[str] = texts) -> None:
+                found = process.call("one_by_one", texts=texts)
+                self.times[process.name].one_ms.append(statistics.median(found))
+
+            self._turns(turn)
+        say(f"one sentence: {self.plan.sentence_rounds} rounds done")
+
+    def many_texts(self, baseline: str, say: Callable[[str], None]) -> None:
+        """Seconds for all texts of a round, and the cosine to the baseline's vectors."""
+        for number in range(self.plan.rounds):
+            with TemporaryDirectory() as folder:
+                self._one_round(number, baseline, Path(folder))
+            say(f"many texts: round {number + 1} of {self.plan.rounds} done")
+
+    def _one_round(self, number: int, baseline: str, folder: Path) -> None:
+        given = _file(str(folder), self._source.take(self.plan.texts))
+        kept: dict[str, Any] = {}
+
+        def turn(entry: Entry, process: Process) -> None:
+            if entry.slow and number >= self.plan.slow_rounds:
+                return
+            seconds = process.call("together", texts=given, out=str(folder / "vectors.npy"))
+            vectors = np.load(folder / "vectors.npy")
+            if process.name == baseline:
+                kept["vectors"], kept["seconds"] = vectors, seconds
+            times = self.times[process.name]
+            times.many_s.append(seconds)
+            times.baseline_s.append(kept["seconds"])
+            cosines = (vectors * kept["vectors"]).sum(1)
+            times.cosines.append(percentile([float(c) for c in cosines], 0.01))
+
+        self._turns(turn)  # the baseline is the first
+
+
+def _file(folder: str, texts: Sequence[str]) -> str:
+    path = Path(folder) / "texts.json"
+    path.write_text(json.dumps(list(texts)), encoding="utf-8")
+    return str(path)
