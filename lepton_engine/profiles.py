@@ -36,6 +36,11 @@ def current() -> str:
     return _current.get()
 
 
+def follow(profile: str) -> None:
+    """Set the profile for the rest of the current context; `using` gives it back."""
+    _current.set(checked(profile))
+
+
 @contextmanager
 def using(profile: str) -> Iterator[None]:
     """Everything that the block calls follows ``profile``."""

@@ -81,13 +81,16 @@ def _loading_fact(status: EngineStatus, lang: str, say: Texts) -> str:
         parts.append(say(lang, "header.waiting", n=len(later)))
     elif not failed:
         parts.append(say(lang, "header.ready" if status.models else "header.starting"))
+    asleep = sum(m.state == "unloaded" for m in status.models)
+    if asleep:
+        parts.append(say(lang, "header.unloaded", n=asleep))
     if failed:
         parts.append(say(lang, "header.failed", n=len(failed)))
     kind = "lp-bad" if failed else "lp-busy" if now or later else "lp-good"
     bar = ""
     if now and share is not None:
         bar = f'<span class="lp-bar"><i style="width:{_percent(share)}%"></i></span>'
-    detail = "; ".join(f"{m.name}: {m.detail}" for m in now + failed if m.detail)
+    detail = "; ".join(f"{m.key}: {m.detail}" for m in now + failed if m.detail)
     return (f'<span class="lp-fact {kind}" title="{escape(detail)}">'
             f'<span class="lp-dot" aria-hidden="true"></span>'
             f'{escape(" · ".join(parts))}{bar}</span>')
@@ -95,8 +98,8 @@ def _loading_fact(status: EngineStatus, lang: str, say: Texts) -> str:
 
 def _loading_text(model: LoadState, lang: str, say: Texts) -> str:
     if model.progress is None:
-        return say(lang, "header.loading", name=model.name)
-    return say(lang, "header.loading_progress", name=model.name, percent=_percent(model.progress))
+        return say(lang, "header.loading", name=model.key)
+    return say(lang, "header.loading_progress", name=model.key, percent=_percent(model.progress))
 
 
 def _percent(share: float) -> int:

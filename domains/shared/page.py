@@ -51,15 +51,16 @@ def assign(component: Block, **properties: Any) -> None:
 class Page:
     """The building blocks of one tab.
 
-    ``texts`` are the tab's texts, ``lang`` the session's language ("en" or "zh"),
+    ``texts`` are the tab's texts, ``lang`` the session's language ("en" or "zh"), ``session``
+    the state with all that the visitor chose,
     ``payload`` the last outcome as JSON, from which every view is drawn, ``recorded`` the
     finished example or None. ``below`` is the full-width area under both columns, ``body``
     the whole tab; ``build_tab`` sets both.
     """
 
-    def __init__(self, slug: str, lang: gr.State, registry: LanguageRegistry,
+    def __init__(self, slug: str, lang: gr.State, session: gr.State, registry: LanguageRegistry,
                  recorded: Mapping[str, Any] | None = None) -> None:
-        self.slug, self.lang, self.registry = slug, lang, registry
+        self.slug, self.lang, self.session, self.registry = slug, lang, session, registry
         self.texts = Texts(slug)
         self.recorded = recorded
         self.payload = gr.State(recorded["payload"] if recorded else None)
@@ -238,7 +239,7 @@ class Page:
                       tuple(view for _, view in self._views), button is not None,
                       stop is not None, fixed or {}, frozenset(
                           i for i, block in enumerate(outputs) if isinstance(block, gr.Textbox)))
-        return trigger(handler(fn, frame), [*inputs, self.lang], targets,
+        return trigger(handler(fn, frame), [*inputs, self.session], targets,
                        api_name=self._name(), api_visibility="private", show_progress="hidden",
                        concurrency_limit=CONCURRENCY, concurrency_id=self.slug)
 

@@ -7,6 +7,7 @@ generator, so that the engine stops producing.
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -18,7 +19,9 @@ import gradio as gr
 
 from domains.shared.failures import failure_of
 from domains.shared.markup import escape
+from domains.shared.session import Session
 from domains.shared.texts import Texts
+from lepton_engine import profiles
 
 # A stream that yields more often than this is merged, or the browser redraws for nothing.
 SECONDS_BETWEEN_YIELDS = 0.08
@@ -54,6 +57,11 @@ class Frame:
     fixed: Mapping[int, Any] = field(default_factory=dict)
     typed: frozenset[int] = frozenset()
 
+    @property
+    def body_at(self) -> int:
+        """The place of the tab's body in a row."""
+        return self.outputs + len(self.views)
+
     def row(self, values: Sequence[Any] | None, lang: str, status: Any = SKIP,
             busy: bool | None = None) -> list[Any]:
         """One full row of updates; ``busy`` None leaves the buttons as they are."""
@@ -69,16 +77,6 @@ class Frame:
         if self.has_stop:
             row.append(SKIP if busy is None else gr.update(interactive=busy))
         return row
-
-
-    def end(self, last: Sequence[Any], lang: str, status: str) -> list[Any]:
-        """The closing row. It repeats what the stream showed: Gradio 6.31 forgets a value
-        that was followed by a skip where the component is not on screen (a closed accordion,
-        another tab). What a person may be typing meanwhile is left alone.
-        """
-        closing_row = self.row(None, lang, status, busy=False)
-        kept = [SKIP if i in self.typed else value for i, value in enumerate(last)]
-        return overlaid(kept, closing_row)
 
 
 def drawn(view: View, payload: Any, lang: str) -> Any:
@@ -106,30 +104,99 @@ def skipped(value: Any) -> bool:
     return isinstance(value, dict) and value == SKIP
 
 
+@dataclass
+class Run:
+    """One run of an event: what it showed last, and in which language that was drawn."""
+
+    frame: Frame
+    session: Session
+    last: list[Any] = field(default_factory=list)
+    payload: Mapping[str, Any] | None = None
+    drawn_in: str = ""
+
+    def begin(self) -> list[Any]:
+        return self.frame.row(None, self.session.lang, self._line(Working("")), busy=True)
+
+    def step(self, step: Any) -> list[Any]:
+        """The row for ``Working`` or for values of the function."""
+        lang = self.session.lang
+        if isinstance(step, Working):
+            return self.frame.row(None, lang, self._line(step))
+        row = self.frame.row(step, lang)
+        payload = step[self.frame.payload_at] if self.frame.payload_at is not None else None
+        if isinstance(payload, dict) and not skipped(payload):
+            self.payload, self.drawn_in = payload, lang
+            self.session.answered.add(self.frame.slug)
+        self.last = overlaid(self.last, row)
+        return copied(row)
+
+    def _line(self, working: Working) -> str:
+        return status_html(self.session.lang, working)
+
+    def done(self) -> list[Any]:
+        return self._end("")
+
+    def failed(self, error: Exception) -> list[Any]:
+        """A sentence under the input; an earlier answer that still stands is marked as such."""
+        lang, slug = self.session.lang, self.frame.slug
+        text = failure_of(error, f"tab {slug}", lang).text(lang)
+        stale = self.payload is None and slug in self.session.answered and bool(self.frame.views)
+        if stale:
+            text += " " + Texts("page")(lang, "status.earlier")
+        row = self._end(notice_html(text, "error"))
+        if stale:
+            row[self.frame.body_at] = gr.update(elem_classes=["lp-tab", "lp-earlier"])
+        return row
+
+    def _end(self, status: str) -> list[Any]:
+        """The closing row. It repeats what the stream showed: Gradio 6.31 forgets a value
+        that was followed by a skip where the component is not on screen (a closed accordion,
+        another tab). What a person may be typing meanwhile is left alone. What was drawn
+        before the page changed its language is drawn anew.
+        """
+        lang, frame = self.session.lang, self.frame
+        kept = [SKIP if i in frame.typed else value for i, value in enumerate(self.last)]
+        if self.payload is not None and self.drawn_in != lang:
+            kept[frame.outputs:frame.body_at] = [
+                drawn(view, self.payload, lang) for view in frame.views]
+        return copied(overlaid(kept, frame.row(None, lang, status, busy=False)))
+
+
 def handler(fn: Callable[..., Any], frame: Frame) -> Callable[..., Iterator[list[Any]]]:
-    """The generator function of an event; its last input is the page language."""
+    """The generator function of an event; its last input is the visitor's `Session`."""
 
     def handle(*inputs: Any) -> Iterator[list[Any]]:
-        *given, lang = inputs
+        *given, session = inputs
         given = [frame.fixed.get(i, value) for i, value in enumerate(given)]
-        yield frame.row(None, lang, status_html(lang, Working("")), busy=True)
-        last: list[Any] = []
+        run = Run(frame, session)
+        yield run.begin()
         try:
-            with closing(merged(steps(fn, given, frame.outputs))) as rows:
+            work = following(session.profile, steps(fn, given, frame.outputs))
+            with closing(merged(work)) as rows:
                 for step in rows:
-                    if isinstance(step, Working):
-                        yield frame.row(None, lang, status_html(lang, step))
-                    else:
-                        row = frame.row(step, lang)
-                        last = overlaid(last, row)
-                        yield copied(row)
+                    yield run.step(step)
         except Exception as error:  # every failure becomes a sentence under the input
-            text = failure_of(error, f"tab {frame.slug}", lang).text(lang)
-            yield copied(frame.end(last, lang, notice_html(text, "error")))
+            yield run.failed(error)
             return
-        yield copied(frame.end(last, lang, ""))
+        yield run.done()
 
     return handle
+
+
+def following(profile: str, rows: Generator[Any, None, None]) -> Generator[Any, None, None]:
+    """The same rows, every step of their making under ``profile``.
+
+    Gradio runs each step of a generator in a thread and a context of its own, so the steps
+    get one context that lasts from the first to the last.
+    """
+    context = contextvars.copy_context()
+    context.run(profiles.follow, profile)
+    nothing = object()
+    try:
+        while (row := context.run(next, rows, nothing)) is not nothing:
+            yield row
+    finally:
+        context.run(rows.close)
 
 
 def steps(fn: Callable[..., Any], given: Sequence[Any],

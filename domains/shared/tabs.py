@@ -33,7 +33,8 @@ class Tab:
     warm: Callable[[], object] | None = None
 
 
-def build_tab(domain: Domain, engine: Any, lang: gr.State, registry: LanguageRegistry) -> Tab:
+def build_tab(domain: Domain, engine: Any, lang: gr.State, session: gr.State,
+              registry: LanguageRegistry) -> Tab:
     """Build one tab inside a ``gr.Tabs``; whatever fails in it takes down this tab only."""
     with gr.Tab(_title(domain.slug, "en"), id=domain.slug) as tab:
         registry.label(tab, {"label": lambda to: _title(domain.slug, to)})
@@ -42,7 +43,7 @@ def build_tab(domain: Domain, engine: Any, lang: gr.State, registry: LanguageReg
             service = None
             try:
                 service = domain.build_service(engine)
-                _fill(domain, service, lang, registry, body)
+                _fill(domain, service, lang, session, registry, body)
             except Exception as error:  # the other tabs must open
                 failed: str | None = _reason(domain.slug, error)
             else:
@@ -53,10 +54,10 @@ def build_tab(domain: Domain, engine: Any, lang: gr.State, registry: LanguageReg
     return Tab(domain, tab, waiting, getattr(service, "warm", None))
 
 
-def _fill(domain: Domain, service: Any, lang: gr.State, registry: LanguageRegistry,
-          body: gr.Column) -> None:
+def _fill(domain: Domain, service: Any, lang: gr.State, session: gr.State,
+          registry: LanguageRegistry, body: gr.Column) -> None:
     ui: ModuleType = domain.module("ui")
-    page = Page(domain.slug, lang, registry, recorded_example(domain.slug))
+    page = Page(domain.slug, lang, session, registry, recorded_example(domain.slug))
     page.body = body
     intro = gr.HTML(elem_classes="lp-intro", js_on_load=None)
     page.label(intro, value=lambda to: f"<p>{escape(page.texts(to, 'intro'))}</p>")
@@ -71,7 +72,8 @@ def _fill(domain: Domain, service: Any, lang: gr.State, registry: LanguageRegist
         layout = ui.layout(page)
     ui.wire(page, layout, service)
     page.finish()
-    expose(domain.slug, service.api, max_characters=getattr(service, "max_characters", 4000))
+    if hasattr(service, "api"):  # the lab is for the page alone
+        expose(domain.slug, service.api, max_characters=getattr(service, "max_characters", 4000))
 
 
 def _title(slug: str, lang: str) -> str:

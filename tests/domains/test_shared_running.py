@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domains.shared.running import SKIP, Frame, Working, handler, merged, skipped
+from domains.shared.session import Session
 from lepton_engine.errors import LimitError
 
 FRAME = Frame("demo", outputs=2, payload_at=1, has_button=True, has_stop=True,
@@ -17,7 +18,7 @@ SECRET = "what a user typed"
 
 
 def rows_of(fn: Any, *inputs: Any, frame: Frame = FRAME) -> list[list[Any]]:
-    return list(handler(fn, frame)(*inputs, "zh"))
+    return list(handler(fn, frame)(*inputs, Session("zh")))
 
 
 def test_a_plain_function_gives_busy_answer_idle() -> None:
@@ -53,7 +54,7 @@ def test_the_last_row_repeats_values_that_gradio_took_out() -> None:
     def fn() -> Iterator[Any]:
         yield "", {"x": 1}
 
-    for row in handler(fn, FRAME)("zh"):
+    for row in handler(fn, FRAME)(Session("zh")):
         last = [dict(v) if isinstance(v, dict) else v for v in row]
         for update in row:
             if isinstance(update, dict):
@@ -121,7 +122,7 @@ def test_closing_the_event_closes_the_stream() -> None:
         finally:
             ends.append(i)
 
-    stream = handler(fn, FRAME)("en")
+    stream = handler(fn, FRAME)(Session())
     next(stream)
     next(stream)
     stream.close()  # type: ignore[attr-defined]
