@@ -49,6 +49,11 @@ class Comparison:
     def measured(self) -> tuple[CompareRow, ...]:
         return tuple(row for row in self.rows if not row.failed)
 
+    @property
+    def unit(self) -> str:
+        """What is counted a second: texts, or a decoder's tokens."""
+        return next((str(row.detail["unit"]) for row in self.rows if "unit" in row.detail), "text")
+
     def original(self) -> dict[str, Any]:
         """The original as a line of the table; its speed is the median over the rows, as it was
         timed anew beside each of them. Empty when every recipe failed."""
@@ -62,7 +67,8 @@ class Comparison:
             "latency_ms": median(row.original_latency_ms for row in rows),
             "texts_per_second": median(row.original_texts_per_second for row in rows),
             "size_bytes": rows[0].original_size_bytes,
-            "memory_bytes": 0, "gain": "", "variant": rows[0].detail.get("original_variant", ""),
+            "memory_bytes": int(rows[0].detail.get("original_memory_bytes") or 0),
+            "gain": "", "variant": rows[0].detail.get("original_variant", ""),
             "reason": "What the recipes are compared with.",
         }
 
@@ -92,8 +98,8 @@ class Comparison:
 
     def to_text(self) -> str:
         """A table for a terminal, with the reason of each decision below it."""
-        head = ("recipe", "decision", self.metric, "points lost (95 %)", "ms", "times", "texts/s",
-                "times", "MB", "RAM MB")
+        head = ("recipe", "decision", self.metric, "points lost (95 %)", f"ms a {self.unit}", "times",
+                f"{self.unit}s/s", "times", "MB", "RAM MB")
         lines = [head, *(_cells(line) for line in [self.original()] if line),
                  *(_cells({c: getattr(row, c) for c in COLUMNS}) for row in self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(head))]

@@ -1,7 +1,7 @@
 """Speed, memory and the machine: what a verdict says beside the quality.
 
-Original and variant are timed in one run, in turns and on the same distinct texts, through the
-models themselves: no cache of the engine is in the way, and the tokenising counts.
+Original and variant are timed in one run, in turns and on the same distinct texts, with every
+cache off, and the tokenising counts.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from lepton_engine.vector_cache import caches_off
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +69,8 @@ def timed(original: Any, variant: Any, run: Run, texts: Sequence[str], *,
     distinct = list(dict.fromkeys(texts))
     for model in (original, variant):  # the first calls of a shape are slower
         for text in distinct[-WARM_UP:]:
-            run(model, [text])
-        run(model, distinct[-BATCH:])
+            _seconds(run, model, [text])
+        _seconds(run, model, distinct[-BATCH:])
     each: tuple[list[float], list[float]] = ([], [])
     for share, turn, order in _turns(distinct[:singles], TURN):
         yield Doing("timing one text at a time", share)
@@ -92,9 +94,10 @@ def _turns(texts: list[str], size: int) -> Iterator[tuple[float, list[str], tupl
 
 
 def _seconds(run: Run, model: Any, texts: Sequence[str]) -> float:
-    started = time.perf_counter()
-    run(model, texts)
-    return time.perf_counter() - started
+    with caches_off():
+        started = time.perf_counter()
+        run(model, texts)
+        return time.perf_counter() - started
 
 
 # Memory ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from lepton_engine.compression.comparison import Comparison, megabytes, number
+from lepton_engine.compression.labels import Point, places, wrapped
 from lepton_engine.compression.rows import CompareRow
 from lepton_engine.compression.verdicts import PASSED, REFUSED, UNDECIDABLE
 
@@ -21,12 +22,12 @@ GRID = "rgba(128,134,140,0.28)"
 FONT = 'Inter, system-ui, "Segoe UI", "Noto Sans SC", "PingFang SC", sans-serif'
 
 #: decision -> (symbol, colour of the rim): told apart without colours too
-MARKS = {PASSED: ("circle", PASSED_COLOUR), REFUSED: ("x", REFUSED_COLOUR),
+MARKS = {PASSED: ("circle", PASSED_COLOUR), REFUSED: ("square", REFUSED_COLOUR),
          UNDECIDABLE: ("diamond", OTHER_COLOUR)}
 SMALLEST_PX, LARGEST_PX = 10.0, 34.0
 HEIGHT = 520
-#: Places of a label around its point, tried in this order.
-PLACES = ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1))
+#: The plot's inside in pixels where it is drawn 1,000 wide, for which names are placed.
+WIDE, HIGH = 900.0, 410.0
 
 
 def figure(comparison: Comparison) -> go.Figure:
@@ -121,49 +122,29 @@ def _hover(row: CompareRow) -> str:
 
 
 def _label(fig: go.Figure, comparison: Comparison) -> None:
-    """Every recipe's name beside its point, moved to where it covers no other, if there is
-    room."""
-    line = comparison.original()
-    points = [("original", line["latency_ms"], line["value"])]
-    points += [(row.recipe, row.latency_ms, row.value) for row in comparison.measured]
-    for (text, x, y), (dx, dy) in zip(points, _places(points), strict=True):
+    """Every recipe's name beside its point, moved to where it covers least."""
+    line, rows = comparison.original(), comparison.measured
+    largest = _largest(rows)
+    named = [("original", line["latency_ms"], line["value"], line["size_bytes"])]
+    named += [(row.recipe, row.latency_ms, row.value, row.size_bytes) for row in rows]
+    across, up = _range([x for _, x, _, _ in named]), _range([y for _, _, y, _ in named])
+    points = [Point(text, (x - across[0]) / (across[1] - across[0]) * WIDE,
+                    (y - up[0]) / (up[1] - up[0]) * HIGH, _pixels(size, largest))
+              for text, x, y, size in named]
+    for (text, x, y, _), (dx, dy) in zip(named, places(points, WIDE, HIGH), strict=True):
         fig.add_annotation(
-            text=text, x=x, y=y, ax=dx, ay=-dy, xref="x", yref="y", showarrow=True, arrowhead=0,
-            arrowwidth=0.8, arrowcolor=GRID, font={"size": 11, "color": TEXT}, standoff=4,
-            xanchor="left" if dx > 0 else "right" if dx < 0 else "center")
+            text=wrapped(text), x=x, y=y, ax=dx, ay=-dy, xref="x", yref="y", showarrow=True,
+            arrowhead=0, arrowwidth=0.8, arrowcolor=TEXT, font={"size": 11, "color": TEXT},
+            align="left", standoff=5, xanchor="left" if dx > 0 else "right" if dx < 0 else "center",
+            yanchor="bottom" if dy > 0 else "top" if dy < 0 else "middle")
+    fig.update_xaxes(range=across)
+    fig.update_yaxes(range=up)
 
 
-def _places(points: list[tuple[str, float, float]]) -> list[tuple[int, int]]:
-    """For each point the offset of its label in pixels, right and up.
-
-    Greedy, on the figure as it is drawn 900 by 400 pixels wide: of the places around a point,
-    near ones first, the first that overlaps the fewest labels and points already placed.
-    """
-    xs, ys = [x for _, x, _ in points], [y for _, _, y in points]
-    wide, high = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
-    taken = [((x - min(xs)) / wide * 800 - 9, (y - min(ys)) / high * 330 - 9, 18.0, 18.0)
-             for x, y in zip(xs, ys, strict=True)]
-    found = []
-    for (text, _, _), box in zip(points, list(taken), strict=True):
-        width = 6.2 * len(text)
-        options = []
-        for far in (22, 44, 70):
-            for right, up in PLACES:
-                dx, dy = right * far, up * far
-                left = box[0] + 9 + dx - (0 if right > 0 else width if right < 0 else width / 2)
-                own = (left, box[1] + 9 + dy - 7, width, 14.0)
-                options.append((sum(_overlap(own, other) for other in taken), (dx, dy), own))
-        _, place, own = min(options, key=lambda option: option[0])
-        taken.append(own)
-        found.append(place)
-    return found
-
-
-def _overlap(first: tuple[float, ...], second: tuple[float, ...]) -> float:
-    """The area that two boxes (left, bottom, width, height) share."""
-    across = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
-    up = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
-    return max(0.0, across) * max(0.0, up)
+def _range(values: list[float]) -> list[float]:
+    """The axis: all values with room for names around them."""
+    wide = max(values) - min(values) or abs(values[0]) * 0.1 or 1.0
+    return [min(values) - 0.12 * wide, max(values) + 0.12 * wide]
 
 
 def _styled(fig: go.Figure, comparison: Comparison) -> go.Figure:
@@ -175,6 +156,8 @@ def _styled(fig: go.Figure, comparison: Comparison) -> go.Figure:
         margin={"l": 64, "r": 24, "t": 40, "b": 56},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hoverlabel={"font": {"family": FONT, "size": 13}}, separators=".,")
-    fig.update_xaxes(title_text="latency of one text, ms", rangemode="tozero", **axis)
+    fig.update_layout(modebar={"bgcolor": "rgba(0,0,0,0)", "color": TEXT, "activecolor": TEXT,
+                               "remove": ["lasso2d", "select2d", "autoscale"]})
+    fig.update_xaxes(title_text=f"latency, ms a {comparison.unit}", **axis)
     fig.update_yaxes(title_text=f"{comparison.metric} (n = {comparison.n:,})", **axis)
     return fig

@@ -13,18 +13,19 @@ from lepton_engine.compression.rows import CompareRow
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 Inter, system-ui, "Segoe UI", "Noto Sans SC", sans-serif; margin: 2rem auto;
-       max-width: 1100px; padding: 0 1rem; color: CanvasText; background: Canvas; }
+       max-width: 1200px; padding: 0 1rem; color: CanvasText; background: Canvas; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; text-align: left; border-bottom: 1px solid rgba(128,134,140,.35);
-         vertical-align: top; }
+th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; }
+tbody tr:not(.why) td { border-top: 1px solid rgba(128,134,140,.35); padding-top: .5rem; }
 td.number, th.number { text-align: right; white-space: nowrap; }
-.why { min-width: 22rem; font-size: .9em; } summary { cursor: pointer; }
+.why td { font-size: .88em; opacity: .85; padding-top: 0; } summary { cursor: pointer; }
 """
 HEAD = (("recipe", ""), ("decision", ""), ("{metric}", "number"), ("points lost (95 %)", "number"),
-        ("ms", "number"), ("times", "number"), ("texts/s", "number"), ("times", "number"),
-        ("MB on disk", "number"), ("MB of memory", "number"), ("why", "why"))
+        ("ms a {unit}", "number"), ("times", "number"), ("{unit}s/s", "number"),
+        ("times", "number"),
+        ("MB on disk", "number"), ("MB of memory", "number"))
 
 
 def page(comparison: Comparison) -> str:
@@ -63,7 +64,8 @@ def _method(comparison: Comparison) -> str:
 
 
 def _table(comparison: Comparison) -> str:
-    cells = "".join(f'<th class="{kind}">{escape(text.format(metric=comparison.metric))}</th>'
+    names = {"metric": comparison.metric, "unit": comparison.unit}
+    cells = "".join(f'<th class="{kind}">{escape(text.format(**names))}</th>'
                     for text, kind in HEAD)
     first = comparison.original()
     body = [_line(first)] if first else []
@@ -78,9 +80,11 @@ def _line(row: Mapping[str, Any]) -> str:
     values = (row["recipe"], row["decision"], "–" if failed else f"{row['value']:.4f}", loss,
               number(row["latency_ms"]), number(row["speedup"]), number(row["texts_per_second"]),
               number(row["throughput_gain"]), megabytes(row["size_bytes"]),
-              megabytes(row["memory_bytes"]), " ".join((row["reason"], row["gain"])).strip())
-    return "<tr>" + "".join(f'<td class="{kind}">{escape(value)}</td>'
-                            for value, (_, kind) in zip(values, HEAD, strict=True)) + "</tr>"
+              megabytes(row["memory_bytes"]))
+    cells = "".join(f'<td class="{kind}">{escape(value)}</td>'
+                    for value, (_, kind) in zip(values, HEAD, strict=True))
+    why = escape(f"{row['reason']} {row['gain']}".strip())
+    return f'<tr>{cells}</tr><tr class="why"><td colspan="{len(HEAD)}">{why}</td></tr>'
 
 
 def _steps(row: CompareRow) -> str:

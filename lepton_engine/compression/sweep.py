@@ -115,10 +115,18 @@ class TaskSweep(Sweep):
         super().__init__(runner, task.name, task.metric, task.digest, resume)
         self._task, self._options = task, options
         self._original: Any = None
+        self._original_memory = 0
 
     def prepare(self, held: ExitStack) -> Generator[Doing, None, None]:
         first = held.enter_context(self._opening(ORIGINAL))
         self._original = yield from first.waited()
+        self._original_memory = yield from self._memory(ORIGINAL)
+
+    def _memory(self, recipe: str) -> Generator[Doing, None, int]:
+        """0 where it is not wanted, or where the variant is nobody else's to load."""
+        if not self._options.memory or self._task.learning is not None:
+            return 0
+        return (yield from memory_growth(self._task.model, recipe, self.runner.home))
 
     def _opening(self, recipe: str) -> AbstractContextManager[Opening]:
         learning = None if recipe == ORIGINAL else self._task.learning
@@ -135,12 +143,11 @@ class TaskSweep(Sweep):
         judged = yield from task.judge(original, variant)
         timing = yield from timed(original, variant, task.run, task.timing_texts(),
                                   singles=options.singles, many=options.many)
-        memory = 0
-        if options.memory and task.learning is None:
-            memory = yield from memory_growth(task.model, recipe, self.runner.home)
+        memory = yield from self._memory(recipe)
         detail = {**judged.detail, "about": task.about, "timed_one_by_one": timing.singles,
                   "timed_in_batches": timing.many, "learned_on_task": task.learning is not None,
-                  "original_variant": original.info.variant}
+                  "original_variant": original.info.variant,
+                  "original_memory_bytes": self._original_memory}
         verdict = Verdict(
             **self.facts(recipe), variant=variant.info.variant, original=judged.original,
             value=judged.value, loss_points=judged.loss_points, low=judged.low, high=judged.high,

@@ -17,6 +17,7 @@ import numpy as np
 from lepton_engine.compression.calibration import texts_digest
 from lepton_engine.compression.gate import Judgement, judge, paired_difference
 from lepton_engine.compression.measure import Doing
+from lepton_engine.vector_cache import caches_off
 
 if TYPE_CHECKING:
     from lepton_engine.training.heads import Head
@@ -59,10 +60,12 @@ def vectors(model: Any, texts: Sequence[str], what: str) -> Generator[Doing, Non
     parts = []
     for start in range(0, len(order), CHUNK):
         yield Doing(what, start / len(order))
-        parts.append(model.embed([texts[i] for i in order[start:start + CHUNK]]).vectors)
-    found = np.concatenate(parts)
-    restored = np.empty_like(found)
-    restored[order] = found
+        with caches_off():  # they would push out what visitors asked
+            found = model.embed([texts[i] for i in order[start:start + CHUNK]]).vectors
+        parts.append(found)
+    sorted_rows = np.concatenate(parts)
+    restored = np.empty_like(sorted_rows)
+    restored[order] = sorted_rows
     return restored
 
 
