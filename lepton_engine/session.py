@@ -1,4 +1,4 @@
-"""Runs items through an encoder: sub-words, batches by length, order restored, one stamp."""
+"""Runs items through an encoder: sub-words, batches shared with other callers, one stamp."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from lepton_engine.batching import MAX_PADDED_TOKENS, in_batches
+from lepton_engine.batching import MAX_PADDED_TOKENS
 from lepton_engine.inputs import Item
+from lepton_engine.microbatch import Arrays, MicroBatcher, Row
 from lepton_engine.results import Stamp
 from lepton_engine.runtimes.encoders import LoadedEncoder
 from lepton_engine.subwords import Pieces, Vocabulary
+from lepton_engine.vector_cache import MOST_TEXTS_KEPT, VectorCache, caches_on, text_key
 
 #: Outputs with a length axis, which padding is cut from.
 TOKEN_OUTPUTS = frozenset({"last_hidden_state", "mlm_logits"})
@@ -21,6 +23,7 @@ TOKEN_OUTPUTS = frozenset({"last_hidden_state", "mlm_logits"})
 MAX_MASKED_TOKENS = 512
 
 Reduced = TypeVar("Reduced")
+Reduce = Callable[["Work", Mapping[str, np.ndarray]], Reduced]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +35,20 @@ class Work:
 
 
 class EncoderSession:
-    """A loaded encoder with its vocabulary. ``max_length`` counts the separators."""
+    """A loaded encoder with its vocabulary. ``max_length`` counts the separators.
+
+    Safe to call from several threads; who waits while another's batch is computed shares the
+    next one. ``cache`` holds the pooled vectors of texts that came before.
+    """
 
     def __init__(self, runtime: LoadedEncoder, vocabulary: Vocabulary, max_length: int) -> None:
         self.runtime = runtime
         self.vocabulary = vocabulary
         self.max_length = max_length
+        self.cache = VectorCache()
+        self.batcher = MicroBatcher(
+            lambda ids, mask, types, outputs: self.runtime.run(ids, mask, types, outputs),
+            vocabulary.pad_id)
 
     def prepare(self, items: Sequence[Item], spans: bool) -> list[Work]:
         """Items with sub-words; ids that were given as ids stay as they are."""
@@ -50,8 +61,7 @@ class EncoderSession:
         return Pieces(ids, [0] * len(ids), [self.vocabulary.token(i) for i in ids],
                       special=[0] * len(ids))
 
-    def compute(self, items: Sequence[Item], outputs: Sequence[str],
-                reduce: Callable[[Work, Mapping[str, np.ndarray]], Reduced],
+    def compute(self, items: Sequence[Item], outputs: Sequence[str], reduce: Reduce[Reduced],
                 spans: bool = False) -> tuple[list[Reduced], Stamp]:
         """``reduce`` of every item's own rows (padding cut off), in the items' order.
 
@@ -59,23 +69,58 @@ class EncoderSession:
         """
         started = time.perf_counter()
         works = self.prepare(items, spans)
-        limit = MAX_MASKED_TOKENS if "mlm_logits" in outputs else MAX_PADDED_TOKENS
         found: dict[int, Reduced] = {}
-        batches = in_batches([w.pieces.ids for w in works], [w.pieces.type_ids for w in works],
-                             self.vocabulary.pad_id, limit)
-        for indices, ids, mask, types in batches:
-            arrays = self.runtime.run(ids, mask, types, outputs)
-            for row, index in enumerate(indices):
-                length = len(works[index].pieces.ids)
-                own = {name: array[row, :length] if name in TOKEN_OUTPUTS else array[row]
-                       for name, array in arrays.items()}
-                found[index] = reduce(works[index], own)
-        stamp = self._stamp(works, (time.perf_counter() - started) * 1000)
+
+        def take(index: int, arrays: Arrays) -> None:
+            length = len(works[index].pieces.ids)
+            own = {name: array[:length] if name in TOKEN_OUTPUTS else array
+                   for name, array in arrays.items()}
+            found[index] = reduce(works[index], own)
+
+        waited = self.batcher.compute(
+            [Row(work.pieces.ids, work.pieces.type_ids) for work in works], outputs, take,
+            MAX_MASKED_TOKENS if "mlm_logits" in outputs else MAX_PADDED_TOKENS)
+        stamp = self._stamp(works, (time.perf_counter() - started) * 1000, waited)
         return [found[index] for index in range(len(works))], stamp
 
-    def _stamp(self, works: Sequence[Work], latency_ms: float) -> Stamp:
+    def vectors(self, texts: Sequence[str], outputs: Sequence[str],
+                pooled: Reduce[np.ndarray]) -> tuple[np.ndarray, Stamp]:
+        """Pooled vectors, float32 (n_texts, dimension), as ``pooled`` makes them of ``outputs``.
+
+        A text that came before, or twice in ``texts``, is not computed again, except within
+        ``caches_off()``. The stamp counts the tokens that were computed, and its note says how
+        many vectors were at hand.
+        """
+        if not caches_on():
+            rows, stamp = self.compute([Item(text) for text in texts], outputs, pooled)
+            return np.stack(rows), stamp
+        started = time.perf_counter()
+        keys = [text_key(self.runtime.info.variant, text) for text in texts]
+        known = {key: vector for key in dict.fromkeys(keys)
+                 if (vector := self.cache.get(key)) is not None}
+        absent = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        stamp = self.runtime.info.stamp(0.0)
+        if absent:
+            rows, stamp = self.compute([Item(text) for text in absent.values()], outputs,
+                                       lambda work, row: (pooled(work, row), work.pieces.truncated))
+            for key, (vector, truncated) in zip(absent, rows, strict=True):
+                known[key] = vector
+                if len(absent) <= MOST_TEXTS_KEPT and not truncated:  # whose stamp says it anew
+                    self.cache.put(key, vector)
+        stamp = replace(stamp, latency_ms=(time.perf_counter() - started) * 1000)
+        if at_hand := len(texts) - len(absent):
+            note = f"{at_hand} of {len(texts)} vectors were at hand from before"
+            stamp = replace(stamp, note="; ".join(n for n in (stamp.note, note) if n))
+        return np.stack([known[key] for key in keys]), stamp
+
+    def close(self) -> None:
+        """Refuse callers that wait and those that come; forget the vectors."""
+        self.batcher.close()
+        self.cache.clear()
+
+    def _stamp(self, works: Sequence[Work], latency_ms: float, waited_ms: float) -> Stamp:
         tokens = sum(len(work.pieces.ids) for work in works)
-        stamp = self.runtime.info.stamp(latency_ms, tokens=tokens,
+        stamp = self.runtime.info.stamp(latency_ms, tokens=tokens, queue_wait_ms=waited_ms,
                                         tokens_per_second=tokens / latency_ms * 1000)
         cut = sum(work.pieces.truncated for work in works)
         if not cut:

@@ -20,12 +20,12 @@ from lepton_engine.predictions import (
     softmax,
 )
 from lepton_engine.results import Classification, ResultList, Stamp
+from lepton_engine.runtimes.pooling import HIDDEN, MEAN_VECTOR
 from lepton_engine.session import EncoderSession, Work
 from lepton_engine.subwords import HubVocabulary
 
 Row = Mapping[str, np.ndarray]
 SENTENCE = "sentence_embedding"
-HIDDEN = "last_hidden_state"
 CANDIDATES = 5
 
 #: (length, hidden) of a text without padding -> (hidden,)
@@ -72,12 +72,14 @@ class VectorTask:
         self.outputs: tuple[str, ...] = (SENTENCE, HIDDEN) if has_own else (HIDDEN,)
         #: All that a caller needs who wants pooled vectors only.
         self.pooled_outputs = self.outputs[:1]
+        if not has_own and pooling == "mean" and getattr(session.runtime, "gives_mean", False):
+            self.pooled_outputs = (MEAN_VECTOR,)
 
     def pooled(self, _: Work, row: Row) -> np.ndarray:
         """float32 (dimension,); of length 1 when the model's card asks for it."""
         if SENTENCE in row:
             return row[SENTENCE]
-        vector = self._pool(row[HIDDEN])
+        vector = row[MEAN_VECTOR] if MEAN_VECTOR in row else self._pool(row[HIDDEN])
         if self._normalize:
             vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
         return vector.astype(np.float32)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import json
 import queue
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import openvino as ov
 
-from lepton_engine.errors import RuntimeFailure
+from lepton_engine.errors import ModelUnavailableError, RuntimeFailure
 from lepton_engine.runtimes.base import RuntimeInfo
 from lepton_engine.runtimes.checkpoint import Signature
+from lepton_engine.runtimes.pooling import append_mean
 
 if TYPE_CHECKING:
     from lepton_engine.runtimes.torch_encoder import EncoderModule
 
 XML = "model.xml"
 SIGNATURE = "signature.json"
+#: Where a conversion needs properties of OpenVINO to run as meant, they lie beside it.
+PROPERTIES = "compile.json"
 #: Requests of one model that may be in flight. One computes with every core while another's
 #: arrays are copied; more would only hold memory.
 REQUESTS = 2
@@ -68,8 +73,38 @@ def read_signature(folder: Path) -> Signature:
     return Signature.from_json((folder / SIGNATURE).read_text(encoding="utf-8"))
 
 
+def properties(path: Path, precision: str) -> dict[str, Any]:
+    """What the graph at ``path`` is compiled with.
+
+    Threads are not pinned to cores: beside a decoder's process, pinned threads of both wait for
+    each other (measured under load: batches took 2 to 5 times as long), and alone it gains nothing.
+
+    Raises:
+        ModelUnavailableError: the properties beside it cannot be read.
+    """
+    chosen: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _TYPES[precision],
+                              "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+    extra = path.with_name(PROPERTIES)
+    if path.suffix != ".xml" or not extra.is_file():
+        return chosen
+    try:
+        return {**chosen, **dict(json.loads(extra.read_text(encoding="utf-8")))}
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelUnavailableError(f"The converted model's {PROPERTIES} cannot be read. "
+                                    "Remove the model and fetch it again.") from error
+
+
+def give_back_memory() -> None:
+    """Hand what the allocator keeps of a load (a graph as large as the model) to the system."""
+    with suppress(OSError, AttributeError):  # no glibc: nothing to do
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 class OpenVinoEncoder:
-    """``EncoderRuntime`` over a compiled model; callers on several threads share requests."""
+    """``EncoderRuntime`` over a compiled model; callers on several threads share requests.
+
+    ``gives_mean``: the output ``mean_vector`` may be asked for.
+    """
 
     def __init__(self, path: Path, signature: Signature | None, info: RuntimeInfo) -> None:
         model = core().read_model(path)
@@ -77,8 +112,10 @@ class OpenVinoEncoder:
         self.signature = signature or Signature(
             outputs=tuple(port.get_any_name() for port in model.outputs),
             type_ids="token_type_ids" in inputs)
-        compiled = core().compile_model(model, "CPU", {
-            "INFERENCE_PRECISION_HINT": _TYPES[info.precision], "PERFORMANCE_HINT": "LATENCY"})
+        self.gives_mean = append_mean(model)
+        compiled = core().compile_model(model, "CPU", properties(path, info.precision))
+        del model
+        give_back_memory()
         computed = compiled.get_property("INFERENCE_PRECISION_HINT")
         names = {kind: name for name, kind in _TYPES.items()}
         self.info = RuntimeInfo(info.model, info.recipe, info.runtime, info.device,
@@ -123,7 +160,7 @@ class OpenVinoEncoder:
                                      "fewer or shorter texts.") from error
             # Copied before the request goes back: its tensors are overwritten by the next call.
             return {name: np.array(request.get_tensor(name).data, dtype=np.float32)
-                    for name in self.signature.outputs if name in wanted}
+                    for name in wanted}
 
     def close(self) -> None:
         """Free the compiled model; calls in flight end as usual, later ones are refused."""

@@ -12,6 +12,7 @@ import torch
 from lepton_engine.errors import ModelUnavailableError, RuntimeFailure
 from lepton_engine.runtimes.base import RuntimeInfo
 from lepton_engine.runtimes.checkpoint import Checkpoint, Head, Signature
+from lepton_engine.runtimes.pooling import HIDDEN, MEAN_VECTOR, mean_of
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -94,12 +95,16 @@ def _signature(checkpoint: Checkpoint, module: Any, head: Head) -> Signature:
 
 
 class TorchEncoder:
-    """``EncoderRuntime`` over an :class:`EncoderModule`; inference mode, no shared state."""
+    """``EncoderRuntime`` over an :class:`EncoderModule`; inference mode, no shared state.
+
+    ``gives_mean``: the output ``mean_vector`` may be asked for.
+    """
 
     def __init__(self, module: EncoderModule, info: RuntimeInfo) -> None:
         self.info = info
         self.signature = module.signature
         self.vocabulary_size = module.signature.vocabulary_size
+        self.gives_mean = HIDDEN in self.signature.outputs
         self._device = _torch_device(info.device)
         self._module: EncoderModule | None = module.to(self._device, DTYPES[info.precision]).eval()
         tensors = [*module.parameters(), *module.buffers()]
@@ -115,12 +120,19 @@ class TorchEncoder:
         arrays = [input_ids, attention_mask]
         if self.signature.type_ids:
             arrays.append(np.zeros_like(input_ids) if token_type_ids is None else token_type_ids)
-        with torch.inference_mode():
-            given = [torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for a in arrays]
-            results = module(*given)
         wanted = self.signature.outputs if outputs is None else outputs
-        named = zip(self.signature.outputs, results, strict=True)
-        return {name: value.float().cpu().numpy() for name, value in named if name in wanted}
+        try:
+            with torch.inference_mode():
+                given = [torch.from_numpy(np.ascontiguousarray(a)).to(self._device)
+                         for a in arrays]
+                named = dict(zip(self.signature.outputs, module(*given), strict=True))
+                if MEAN_VECTOR in wanted:
+                    named[MEAN_VECTOR] = mean_of(named[HIDDEN], given[1])
+                return {name: named[name].float().cpu().numpy() for name in wanted}
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()  # so that the half that is tried next has room
+            raise RuntimeFailure("The device's memory did not suffice for this batch. Try again "
+                                 "with fewer or shorter texts.") from error
 
     def close(self) -> None:
         self._module = None
