@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from lepton_engine.compression.calibration import MAX_LENGTH, chosen_texts, recipe_key
-from lepton_engine.compression.recipe import ORIGINAL, Recipe
+from lepton_engine.compression.recipe import Recipe
 from lepton_engine.compression.report import StepReport, read_report
 from lepton_engine.device import DeviceChoice
 from lepton_engine.errors import (
