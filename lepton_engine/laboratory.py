@@ -101,8 +101,7 @@ class Laboratory:
         """What each sub-word of a text looks at, in every layer and head of an encoder.
 
         Raises:
-            LimitError: more than 128 sub-words. InputError: a recipe that changes number
-            formats only changes nothing here, any other is refused with what is shown.
+            LimitError: more than 128 sub-words. InputError: an encoder without attention.
         """
         from lepton_engine.attention import attend
 

@@ -27,8 +27,8 @@ def _silent(stage: str, share: float | None) -> None:
     """Nobody listens."""
 
 
-def export(job: Job, tell: Tell = _silent) -> None:
-    """Do ``job`` in a child process.
+def export(job: Job, tell: Tell = _silent, module: str = _MODULE) -> None:
+    """Do ``job`` in a child process that runs ``module``.
 
     Raises:
         LeptonError: what the child raised of that kind, with its sentence.
@@ -39,7 +39,7 @@ def export(job: Job, tell: Tell = _silent) -> None:
         path = Path(folder) / "job.json"
         path.write_text(job.to_json(), encoding="utf-8")
         with (Path(folder) / "errors").open("w+", encoding="utf-8", errors="replace") as problems, \
-                subprocess.Popen([sys.executable, "-m", _MODULE, str(path)], cwd=root, text=True,
+                subprocess.Popen([sys.executable, "-m", module, str(path)], cwd=root, text=True,
                                  stdout=subprocess.PIPE, stderr=problems) as child:
             last = _heard(child, tell)
             code = child.wait()

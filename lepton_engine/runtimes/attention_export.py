@@ -1,0 +1,109 @@
+"""Exports what an encoder's heads look at, as a program of its own (it imports torch).
+
+    python -m lepton_engine.runtimes.attention_export JOB.json
+
+The job is that of `compression.convert`. The network written here gives, instead of vectors,
+the attention weights of each layer: ``attention_0`` .. (batch, heads, length, length).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lepton_engine.compression.convert import REFUSED, Job, say
+from lepton_engine.compression.recipe import Recipe
+from lepton_engine.errors import InputError, LeptonError
+from lepton_engine.runtimes.checkpoint import Signature
+from lepton_engine.runtimes.torch_encoder import EncoderModule, NamedOutputs
+
+
+class AttentionWeights(EncoderModule):
+    """A transformers encoder whose outputs are its attention weights, layer by layer.
+
+    Raises:
+        InputError: the network has no attention (a convolutional one).
+    """
+
+    def __init__(self, encoder: EncoderModule) -> None:
+        super().__init__()
+        if not isinstance(encoder, NamedOutputs):
+            raise InputError("This encoder has no attention heads: it is a convolutional network. "
+                             "Choose minilm-l6, mpnet or reranker.")
+        self.module: Any = encoder.module
+        # Only the plain implementation computes the weights as such.
+        self.module.set_attn_implementation("eager")
+        layers = int(self.module.config.num_hidden_layers)
+        known = encoder.signature
+        self.signature = Signature(tuple(f"attention_{i}" for i in range(layers)), (),
+                                   known.type_ids, known.vocabulary_size, known.max_positions)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor,
+                token_type_ids: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
+        extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        out = self.module(input_ids=input_ids, attention_mask=attention_mask, return_dict=True,
+                          output_attentions=True, **extra)
+        return tuple(out.attentions)
+
+
+def attention_module(job: Job) -> AttentionWeights:
+    """The encoder of ``job`` with the recipe's steps done to it (not its number format)."""
+    from lepton_engine.compression.convert import compressed_here
+    from lepton_engine.runtimes.encoders import open_encoder
+
+    encoder = open_encoder(job.form, Path(job.source), job.heads)
+    structural = Recipe(Recipe.parse(job.recipe).structural)
+    if structural:
+        compressed_here(encoder, Job(**{**job.__dict__, "recipe": str(structural)}), say)
+    return AttentionWeights(encoder)
+
+
+def run(job: Job) -> None:
+    """Write ``model.xml``, ``model.bin`` and ``signature.json`` into the job's target."""
+    from lepton_engine.runtimes.openvino_encoder import convert
+
+    warnings.filterwarnings("ignore")  # remarks of the tracer
+    say("reading the weights", None)
+    module = attention_module(job)
+    say("writing the attention heads", None)
+    convert(module, Path(job.target))
+    if Recipe.parse(job.recipe).number_format:
+        _quantise(job, module)
+
+
+def _quantise(job: Job, module: EncoderModule) -> None:
+    """The same number format as the variant's, with the same texts."""
+    import openvino as ov
+
+    from lepton_engine.compression.calibration import encode, texts_as_mapping
+    from lepton_engine.compression.quantise import quantise
+    from lepton_engine.runtimes.openvino_encoder import XML
+    from lepton_engine.subwords import open_vocabulary
+
+    recipe, path = Recipe.parse(job.recipe), Path(job.target) / XML
+    rows: Any = []
+    if recipe.needs_texts:
+        batches = encode(open_vocabulary(Path(job.source), job.max_length), job.texts,
+                         pairs=job.form == "onnx")
+        rows = texts_as_mapping(batches, module.signature.type_ids)
+    model = ov.Core().read_model(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+    ov.save_model(quantise(model, recipe.number_format, rows).model, path, compress_to_fp16=False)
+
+
+def main(arguments: list[str]) -> int:
+    job = Job.from_json(Path(arguments[0]).read_text(encoding="utf-8"))
+    try:
+        run(job)
+    except LeptonError as error:
+        print(json.dumps({"kind": type(error).__name__, "message": error.message}), flush=True)
+        return REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
