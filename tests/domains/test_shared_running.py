@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from domains.shared.running import SKIP, Frame, Working, handler, merged, skipped
 from domains.shared.session import Session
+from lepton_engine import profiles
 from lepton_engine.errors import LimitError
 
 FRAME = Frame("demo", outputs=2, payload_at=1, has_button=True, has_stop=True,
@@ -60,6 +62,71 @@ def test_the_last_row_repeats_values_that_gradio_took_out() -> None:
             if isinstance(update, dict):
                 update.pop("value", None)
     assert last[2]["value"] == "zh:1"
+
+
+def test_every_step_of_a_stream_follows_the_visitors_profile() -> None:
+    seen = []
+
+    def fn() -> Iterator[Any]:
+        for step in ("a", "b"):
+            seen.append(profiles.current())
+            yield step, SKIP
+        try:
+            yield "c", SKIP
+        finally:
+            seen.append(profiles.current())
+
+    stream = handler(fn, FRAME)(Session(profile="fast"))
+    for _ in range(3):  # Gradio runs every step in a thread and a context of its own
+        contextvars.copy_context().run(next, stream)
+    contextvars.copy_context().run(stream.close)  # type: ignore[attr-defined]
+    assert seen == ["fast", "fast", "fast"]
+    assert profiles.current() == "balanced"
+
+
+def test_a_plain_function_follows_it_too() -> None:
+    rows = list(handler(lambda: (profiles.current(), SKIP), FRAME)(Session(profile="original")))
+    assert rows[1][0] == "original"
+
+
+def test_a_language_that_changes_meanwhile_is_that_of_the_answer() -> None:
+    session = Session("en")
+
+    def fn() -> Iterator[Any]:
+        yield "half", {"x": 1}
+        session.lang = "zh"
+        yield "whole", SKIP
+
+    rows = list(handler(fn, FRAME)(session))
+    assert rows[1][2]["value"] == "en:1"
+    assert rows[-1][2]["value"] == "zh:1"
+    assert rows[-1][1] == {"x": 1}
+
+
+def test_an_earlier_answer_is_marked_when_the_next_question_fails() -> None:
+    def fails() -> Any:
+        raise LimitError("Too long.")
+
+    session = Session("en")
+    *_, first = handler(fails, FRAME)(session)
+    assert "earlier" not in first[5]
+    assert skipped(first[3])
+    list(handler(lambda: ("a", {"x": 1}), FRAME)(session))
+    *_, second = handler(fails, FRAME)(session)
+    assert "What stands below answers your earlier question." in second[5]
+    assert second[3]["elem_classes"] == ["lp-tab", "lp-earlier"]
+    *_, third = handler(lambda: ("b", {"x": 2}), FRAME)(session)
+    assert third[3]["elem_classes"] == ["lp-tab"]
+
+
+def test_half_an_answer_of_this_question_is_no_earlier_one() -> None:
+    def fn() -> Iterator[Any]:
+        yield "half", {"x": 1}
+        raise LimitError("Too long.")
+
+    *_, last = handler(fn, FRAME)(Session("en"))
+    assert last[3]["elem_classes"] == ["lp-tab"]
+    assert "earlier" not in last[5]
 
 
 def test_a_skipped_payload_draws_nothing() -> None:
