@@ -1,7 +1,8 @@
 """``python -m benchmarks.readme [--write]``: the README's tables from the files they are about.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; a test fails when
-one is no longer what this module makes of models.toml and the cards of the heads.
+one is no longer what this module makes of models.toml, the cards of the heads, the verdicts on
+the recipes, and the results that the benchmarks wrote.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import argparse
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.recipes import tables as recipe_tables
+from benchmarks.report import RESULTS, Result
 from lepton_engine.catalog import catalogue
 from lepton_engine.catalog.progress import megabytes
 from lepton_engine.catalog.specs import ModelSpec
@@ -20,6 +24,8 @@ from lepton_engine.catalog.specs import ModelSpec
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 ADAPTERS = ROOT / "assets" / "adapters"
+#: Those whose results are kept as files and quoted.
+BENCHMARKS = ("encoders", "decoders", "application", "serving")
 _MARKED = re.compile(r"(?<=<!-- table: )(\w+)( -->\n)(.*?)(?=<!-- end of table -->)", re.S)
 
 
@@ -71,7 +77,22 @@ def _head_row(card: dict[str, Any]) -> list[str]:
             f"{limit['error']:.1%}", data, f"{card['bytes']:,}"]
 
 
-TABLES: dict[str, Callable[[], str]] = {"models": models, "heads": heads}
+def recipes() -> str:
+    """Every recipe that the gate has measured, by task."""
+    return "\n".join(table.to_markdown() for table in recipe_tables())
+
+
+def measured(name: str, folder: Path = RESULTS) -> str:
+    """The tables of a benchmark's last kept run, with its machine and date."""
+    path = folder / f"{name}.json"
+    if not path.is_file():
+        return f"Not measured yet: `python -m benchmarks.{name}`.\n"
+    return Result.read(path).to_markdown()
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "models": models, "heads": heads, "recipes": recipes,
+    **{name: partial(measured, name) for name in BENCHMARKS}}
 
 
 def renewed(text: str) -> str:

@@ -83,7 +83,10 @@ class Lepton(Encoder):
         return self._model.variant
 
     def vectors(self, texts: list[str]) -> np.ndarray:
-        return self._model.embed(texts).vectors
+        from lepton_engine.vector_cache import caches_off
+
+        with caches_off():
+            return self._model.embed(texts).vectors
 
 
 class Transformers(Encoder):
