@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lepton_engine.chat import MAX_NEW_TOKENS, MAX_SECONDS, PROMPT_BUDGET, ChatTokenizer, Message
 from lepton_engine.errors import DeadlineError, InputError, LimitError
 from lepton_engine.results import ChatChunk, Stamp
 from lepton_engine.runtimes.base import DecoderRuntime, GenerateOptions
+from lepton_engine.structured import schema_text
+
+# A prompt of so many tokens holds a text that its answer may copy from (a bare question
+# with a template has 30 to 60, a passage of a knowledge base 80 to 250).
+GROUNDED_TOKENS = 160
 
 
 @dataclass(frozen=True)
 class ChatOptions:
-    """What a caller may choose. ``stop`` are texts that end the reply and are not shown."""
+    """What a caller may choose. ``stop`` are texts that end the reply and are not shown.
+
+    ``schema`` is a JSON schema that the reply must follow. ``grounded`` says whether the
+    reply is expected to copy from the messages; None lets the prompt's length decide.
+    """
 
     max_new_tokens: int = MAX_NEW_TOKENS
     temperature: float = 0.0
     seed: int = 0
     stop: tuple[str, ...] = ()
     timeout_s: float = MAX_SECONDS
+    schema: Mapping[str, Any] | None = None
+    grounded: bool | None = None
 
     def __post_init__(self) -> None:
+        if self.schema is not None:
+            schema_text(self.schema)
         for name, value, low, high in (
             ("max_new_tokens", self.max_new_tokens, 1, MAX_NEW_TOKENS),
             ("temperature", self.temperature, 0.0, 2.0),
@@ -105,6 +119,19 @@ class Clock:
         )
 
 
+def runtime_options(options: ChatOptions, tokenizer: ChatTokenizer,
+                    prompt_tokens: int) -> GenerateOptions:
+    """What the runtime is told of a caller's wishes."""
+    grounded = options.grounded
+    if grounded is None:
+        grounded = prompt_tokens >= GROUNDED_TOKENS and options.temperature == 0
+    return GenerateOptions(
+        max_new_tokens=options.max_new_tokens, temperature=options.temperature,
+        seed=options.seed, stop_ids=tokenizer.stop_ids, timeout_s=options.timeout_s,
+        grounded=grounded,
+        schema="" if options.schema is None else schema_text(options.schema))
+
+
 def stream_reply(decoder: DecoderRuntime, tokenizer: ChatTokenizer,
                  messages: Sequence[Message], options: ChatOptions) -> Iterator[ChatChunk]:
     """Text as it is made; the last chunk has the finish reason and the stamp.
@@ -118,9 +145,7 @@ def stream_reply(decoder: DecoderRuntime, tokenizer: ChatTokenizer,
     budget = min(PROMPT_BUDGET, decoder.context_length - options.max_new_tokens)
     prompt = tokenizer.fit(messages, budget)
     decoding, stops = tokenizer.decoder(), StopTexts(options.stop)
-    stream = decoder.stream(prompt.ids, GenerateOptions(
-        max_new_tokens=options.max_new_tokens, temperature=options.temperature,
-        seed=options.seed, stop_ids=tokenizer.stop_ids, timeout_s=options.timeout_s))
+    stream = decoder.stream(prompt.ids, runtime_options(options, tokenizer, len(prompt.ids)))
     reason, waited_ms = "", 0.0
     try:
         for chunk in stream:

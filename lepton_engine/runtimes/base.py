@@ -58,7 +58,11 @@ class EncoderRuntime(Protocol):
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """How to generate. ``temperature`` 0 is greedy; ``stop_ids`` end the text unseen."""
+    """How to generate. ``temperature`` 0 is greedy; ``stop_ids`` end the text unseen.
+
+    ``grounded`` is a hint: the reply is expected to copy from its prompt. ``schema`` is a
+    JSON schema as text that the reply must follow.
+    """
 
     max_new_tokens: int = 256
     temperature: float = 0.0
@@ -66,6 +70,8 @@ class GenerateOptions:
     seed: int = 0
     stop_ids: tuple[int, ...] = ()
     timeout_s: float = 60.0
+    grounded: bool = False
+    schema: str = ""
 
 
 @dataclass(frozen=True)

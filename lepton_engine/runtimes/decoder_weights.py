@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TOKENIZER_FILE = "tokenizer.json"
 TEMPLATE_FILE = "chat.json"
+SCHEMA_FILES = ("openvino_tokenizer.xml", "openvino_detokenizer.xml")
 
 
 def gguf_file(folder: Path) -> str | None:
@@ -81,6 +82,22 @@ def save_tokenizer(folder: Path, target: Path) -> None:
     (target / TEMPLATE_FILE).write_text(
         json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8"
     )
+    _save_for_schemas(tokenizer, target)
+
+
+def _save_for_schemas(tokenizer: Any, target: Path) -> None:
+    """The tokenizer as OpenVINO models, which GenAI needs to hold a reply to a JSON schema."""
+    try:
+        import openvino as ov
+        from openvino_tokenizers import convert_tokenizer
+
+        models = convert_tokenizer(tokenizer, with_detokenizer=True)
+        for model, name in zip(models, SCHEMA_FILES, strict=True):
+            ov.save_model(model, str(target / name))
+    except Exception as error:  # everything but schemas works without
+        print(f"no tokenizer for schemas: {type(error).__name__}: {error}", file=sys.stderr)
+        for name in SCHEMA_FILES:
+            (target / name).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

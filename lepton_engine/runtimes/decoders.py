@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING
 from lepton_engine.chat import ChatTokenizer
 from lepton_engine.errors import LeptonError, ModelUnavailableError
 from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
-from lepton_engine.runtimes.decoder_weights import refuse_code
+from lepton_engine.runtimes.decoder_weights import SCHEMA_FILES, refuse_code
 
 if TYPE_CHECKING:
     from lepton_engine.catalog import ModelSpec
@@ -33,6 +33,8 @@ DEFAULT_RECIPE = {"openvino": "int8", "torch": "original"}
 # More conversions than these change the IR; their versions are part of its key.
 EXPORT_VERSIONS = ("openvino", "openvino-genai", "nncf", "transformers", "torch")
 EXPORT_FORMAT = "1"
+TOKENIZER_FORMAT = "2"
+TOKENIZER_VERSIONS = ("transformers", "openvino-tokenizers")
 
 
 def decoder_tokenizer_folder(spec: ModelSpec, store: Store) -> Path:
@@ -44,7 +46,7 @@ def decoder_tokenizer_folder(spec: ModelSpec, store: Store) -> Path:
         _run_apart("lepton_engine.runtimes.decoder_weights", str(source), str(target))
 
     key = {"model": spec.alias, "weights": spec.digest, "part": "tokenizer",
-           "transformers": version("transformers"), "format": EXPORT_FORMAT}
+           "format": TOKENIZER_FORMAT, **{name: version(name) for name in TOKENIZER_VERSIONS}}
     return store.converted(key, build)
 
 
@@ -87,7 +89,9 @@ def _load_openvino(spec: ModelSpec, store: Store, choice: DeviceChoice, recipe: 
     info = RuntimeInfo(spec.alias, recipe, "openvino", "cpu", f"{recipe} weights")
     if recipe == "original":
         info = RuntimeInfo(spec.alias, recipe, "openvino", "cpu", choice.precision)
-    decoder = OpenVINODecoder(folder, info, context_length)
+    words = decoder_tokenizer_folder(spec, store)
+    whole = all((words / name).exists() for name in SCHEMA_FILES)
+    decoder = OpenVINODecoder(folder, info, context_length, words if whole else None)
     say("starting")
     decoder.wait_ready()
     return decoder

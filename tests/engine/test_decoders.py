@@ -18,6 +18,7 @@ from lepton_engine.errors import BusyError, DeadlineError, ModelUnavailableError
 from lepton_engine.generation import ChatOptions, stream_reply
 from lepton_engine.runtimes import decoders, openvino_decoder
 from lepton_engine.runtimes.base import DecoderRuntime, GenerateOptions
+from lepton_engine.runtimes.decoder_queue import Places
 from lepton_engine.runtimes.openvino_decoder import OpenVINODecoder
 from lepton_engine.settings import Settings
 from tests.engine import tiny_decoder
@@ -198,12 +199,14 @@ def test_a_killed_worker_is_restarted_and_its_callers_get_a_sentence(
     assert decoder.worker_pid not in (0, first)
 
 
-def test_a_full_queue_answers_at_once(worker: tuple[OpenVINODecoder, ChatTokenizer],
-                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_answers_at_once_with_the_wait(
+        worker: tuple[OpenVINODecoder, ChatTokenizer], monkeypatch: pytest.MonkeyPatch) -> None:
     decoder, tokenizer = worker
-    monkeypatch.setattr(openvino_decoder, "MAX_WAITING", 0)
-    with pytest.raises(BusyError, match="waiting for the language model"):
+    places = Places(1, 0)
+    monkeypatch.setattr(decoder, "_places", places)
+    with (places.taken(1), pytest.raises(BusyError, match=r"in about \d+ second")):
         list(stream_reply(decoder, tokenizer, MESSAGES, ChatOptions()))
+    assert list(stream_reply(decoder, tokenizer, MESSAGES, ChatOptions(max_new_tokens=2)))
 
 
 def test_a_model_that_names_its_own_code_is_refused(tmp_path: Path, store: Store) -> None:
