@@ -10,4 +10,5 @@ DOMAINS: tuple[Domain, ...] = (
     Domain("financial_sentiment", ("minilm-l6", "finance-sentiment", "spacy-en")),
     Domain("recommendation", ("films", "minilm-l6", "use-multilingual")),
     Domain("text_studio", ("qwen-0.5b", "minilm-l6", "use-multilingual")),
+    Domain("engine_lab", ()),
 )

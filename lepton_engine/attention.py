@@ -47,7 +47,7 @@ def attend(serving: Serving, text: str, name: str, wish: Wish) -> Attention:
 
 def _attended(serving: Serving, text: str, name: str, recipe: Recipe) -> Attention:
     key = f"{key_of(name, recipe)} (attention)"
-    with serving.pool.use(key, lambda tell: _load(serving, name, recipe, tell), name) as heads:
+    with serving.kept(key, lambda tell: _load(serving, name, recipe, tell), name) as heads:
         result: Attention = heads.of(text)
         return result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -186,11 +186,11 @@ class Pool:
             if slot is not None and slot.value is None and not slot.users:
                 del self._slots[key]
 
-    def abandon(self) -> list[tuple[str, Any]]:
-        """Empty the pool at once, whoever still uses it: (key, value) of what was loaded."""
+    def abandon(self) -> list[Any]:
+        """Empty the pool at once, whoever still uses it; gives what was loaded."""
         with self._lock:
             slots, self._slots = self._slots, {}
-        return [(key, s.value) for key, s in slots.items() if s.value is not None]
+        return [s.value for s in slots.values() if s.value is not None]
 
     def _take(self, key: str, why: str) -> Any:
         slot = self._slots[key]
@@ -201,8 +201,16 @@ class Pool:
         with self._lock:
             values = [self._take(k, "closed") for k, s in self._slots.items()
                       if s.value is not None]
-        for value in values:
+        close_all(values)
+
+
+def close_all(values: Iterable[Any]) -> None:
+    """Close each, whatever closing another one raised."""
+    for value in values:
+        try:
             value.close()
+        except Exception as error:  # a lost device: there is nothing left to free on it
+            logger.warning("Closing a model raised %s", type(error).__name__)
 
 
 def _bytes(value: Any) -> int:

@@ -32,7 +32,7 @@ from lepton_engine.errors import (
     UnsafeModelError,
 )
 from lepton_engine.loaders import Loaders
-from lepton_engine.pool import Pool, Tell
+from lepton_engine.pool import Pool, Tell, close_all
 from lepton_engine.profiles import PLAIN
 from lepton_engine.results import noted
 from lepton_engine.settings import Settings
@@ -204,7 +204,7 @@ class Serving:
             self._refused.clear()
             left = self.pool.abandon()
         # What hangs on a lost device may hang in closing too.
-        threading.Thread(target=_close_all, args=([value for _, value in left],), daemon=True,
+        threading.Thread(target=close_all, args=(left,), daemon=True,
                          name="lepton-leaving").start()
 
     @contextmanager
@@ -224,8 +224,21 @@ class Serving:
                     raise
                 yield loaded, note
         else:
-            with self.pool.use(key, self._loader(name, kind, recipe), name) as loaded:
+            with self.kept(key, self._loader(name, kind, recipe), name) as loaded:
                 yield loaded, ""
+
+    @contextmanager
+    def kept(self, key: str, load: Callable[[Tell], Any], name: str) -> Iterator[Any]:
+        """``pool.use`` for what one caller wished for: its failure is his alone, and the page
+        does not tell everybody of it."""
+        with ExitStack() as stack:
+            try:
+                loaded = stack.enter_context(self.pool.use(key, load, name))
+            except LeptonError:
+                if key != name:
+                    self.pool.forget(key)
+                raise
+            yield loaded
 
     def _loads(self, name: str, kind: str, recipe: Recipe) -> bool:
         """Whether a variant can be had here; where not, why not is kept for every answer."""
@@ -253,11 +266,3 @@ class Serving:
     def notes(self) -> tuple[str, ...]:
         """Sentences on what does not run as it was meant to."""
         return tuple(f"{reason}." for reason in self._refused.values())
-
-
-def _close_all(values: Sequence[Any]) -> None:
-    for value in values:
-        try:
-            value.close()
-        except Exception as error:  # the device is gone; there is nothing left to free on it
-            logger.warning("Closing after a lost device: %s", type(error).__name__)

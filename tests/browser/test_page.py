@@ -14,6 +14,7 @@ from domains import DOMAINS
 from domains.shared.texts import Texts
 from tests.browser.conftest import Visitor
 from tests.browser.tour import take_tour
+from tests.engine.verdict_rows import verdict
 from tests.fakes import FakeEngine
 
 Launch = Callable[..., str]
@@ -56,4 +57,30 @@ def test_every_tab_is_chinese_for_a_chinese_browser(
         say = Texts(domain.slug)
         seen.page.get_by_role("tab", name=say("zh", "title"), exact=True).click()
         seen.page.wait_for_selector(f".lp-intro:visible >> text={say('zh', 'intro')[:12]}")
+    assert seen.problems == []
+
+
+VARIED = ("minilm-l6", "use-multilingual", "reranker", "qwen-0.5b", "finance-sentiment",
+          "bank-intent")
+
+
+def test_every_tab_follows_the_profile(
+        launch: Launch, visit: Visit, films_folder: Any) -> None:
+    gate = [verdict(name, "int4", loss_points=2.14, decision="refused") for name in VARIED]
+    seen = visit(launch(FakeEngine(data={"films": films_folder}, gate=gate)))
+    note = seen.page.locator(".lp-profile-note")
+    seen.page.get_by_role("radio", name="original", exact=True).check(force=True)
+    note.filter(has_text="Every model runs as published.").wait_for()
+    answering = [d for d in DOMAINS if d.needs]
+    for domain in answering:
+        text = take_tour(seen, Texts(domain.slug)("en", "title"))
+        assert "/original@fake" in text, domain.slug
+        assert "int4@fake" not in text, domain.slug
+    seen.page.get_by_role("radio", name="fast", exact=True).check(force=True)
+    note.filter(has_text="minilm-l6 int4 loses 2.14 points of weighted F1").wait_for()
+    for domain in answering:
+        seen.open_tab(Texts(domain.slug)("en", "title"))
+        seen.chip(0).click()
+        seen.page.wait_for_selector(".lp-why:visible >> text=/int4@fake", state="attached")
+        seen.wait_idle()
     assert seen.problems == []

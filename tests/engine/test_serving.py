@@ -130,6 +130,7 @@ def test_a_wished_variant_that_cannot_be_had_is_an_error(engine: Engine, world: 
     world.refused.add("minilm-l6/int8")
     with pytest.raises(ModelUnavailableError, match="cannot be converted"):
         engine.embed(["x"], recipe="int8")
+    assert engine.status().models == ()  # one caller's wish is no news for everybody
 
 
 def test_nothing_is_blamed_on_a_variant_whose_original_fails_too(
