@@ -98,8 +98,8 @@ class Comparison:
 
     def to_text(self) -> str:
         """A table for a terminal, with the reason of each decision below it."""
-        head = ("recipe", "decision", self.metric, "points lost (95 %)", f"ms a {self.unit}", "times",
-                f"{self.unit}s/s", "times", "MB", "RAM MB")
+        head = ("recipe", "decision", self.metric, "points lost (95 %)",
+                f"ms a {self.unit}", "times", f"{self.unit}s/s", "times", "MB", "RAM MB")
         lines = [head, *(_cells(line) for line in [self.original()] if line),
                  *(_cells({c: getattr(row, c) for c in COLUMNS}) for row in self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
