@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 #: A joint batch may be padded to this many times its real tokens: past it, two runs are faster.
 MAX_STRETCH = 1.4
 _CLOSED = "The model was closed while this waited for it. Load it again and repeat the call."
-_TOO_LARGE = ("The memory did not suffice for these texts, nor for half of them at a time. "
-              "Try again with fewer or shorter texts.")
+_FAILED = ("These texts could not be computed, nor half of them at a time: as a rule the memory "
+           "does not suffice. Try again with fewer or shorter texts.")
 
 Arrays = Mapping[str, np.ndarray]
 #: (input_ids, attention_mask, token_type_ids, outputs) -> arrays whose first axis is the batch
@@ -223,7 +223,7 @@ class MicroBatcher:
 def _sentence(error: Exception) -> Exception:
     """What the caller gets: a LeptonError as it is, a lack of memory as a sentence."""
     if isinstance(error, (RuntimeError, MemoryError)) and not isinstance(error, LeptonError):
-        failure = RuntimeFailure(_TOO_LARGE)
+        failure = RuntimeFailure(_FAILED)
         failure.__cause__ = error
         log.warning("A batch failed (id %s)", failure.id, exc_info=error)
         return failure

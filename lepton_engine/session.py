@@ -101,9 +101,10 @@ class EncoderSession:
         absent = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         stamp = self.runtime.info.stamp(0.0)
         if absent:
-            rows, stamp = self.compute([Item(text) for text in absent.values()], outputs,
-                                       lambda work, row: (pooled(work, row), work.pieces.truncated))
-            for key, (vector, truncated) in zip(absent, rows, strict=True):
+            computed, stamp = self.compute(
+                [Item(text) for text in absent.values()], outputs,
+                lambda work, row: (pooled(work, row), work.pieces.truncated))
+            for key, (vector, truncated) in zip(absent, computed, strict=True):
                 known[key] = vector
                 if len(absent) <= MOST_TEXTS_KEPT and not truncated:  # whose stamp says it anew
                     self.cache.put(key, vector)

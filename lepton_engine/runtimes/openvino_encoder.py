@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import json
 import queue
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import openvino as ov
 from lepton_engine.errors import ModelUnavailableError, RuntimeFailure
 from lepton_engine.runtimes.base import RuntimeInfo
 from lepton_engine.runtimes.checkpoint import Signature
+from lepton_engine.runtimes.memory import release_pages, trim
 from lepton_engine.runtimes.pooling import append_mean
 
 if TYPE_CHECKING:
@@ -94,12 +94,6 @@ def properties(path: Path, precision: str) -> dict[str, Any]:
                                     "Remove the model and fetch it again.") from error
 
 
-def give_back_memory() -> None:
-    """Hand what the allocator keeps of a load (a graph as large as the model) to the system."""
-    with suppress(OSError, AttributeError):  # no glibc: nothing to do
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
 class OpenVinoEncoder:
     """``EncoderRuntime`` over a compiled model; callers on several threads share requests.
 
@@ -115,11 +109,11 @@ class OpenVinoEncoder:
         self.gives_mean = append_mean(model)
         compiled = core().compile_model(model, "CPU", properties(path, info.precision))
         del model
-        give_back_memory()
         computed = compiled.get_property("INFERENCE_PRECISION_HINT")
         names = {kind: name for name, kind in _TYPES.items()}
         self.info = RuntimeInfo(info.model, info.recipe, info.runtime, info.device,
                                 names.get(computed, str(computed)), info.note)
+        self._inputs = _INPUTS if self.signature.type_ids else _INPUTS[:2]
         self.vocabulary_size = self.signature.vocabulary_size
         weights = path.with_suffix(".bin") if path.suffix == ".xml" else path
         self.memory_bytes = weights.stat().st_size
@@ -127,6 +121,17 @@ class OpenVinoEncoder:
         for _ in range(REQUESTS):
             self._requests.put(compiled.create_infer_request())
         self._open = True
+        self._start(weights)
+
+    def _start(self, weights: Path) -> None:
+        """Compute once, which copies the weights into the order and precision that the processor
+        wants, and let go of what was read. Raises RuntimeError where the graph does not run."""
+        blank = np.zeros((2, 8), dtype=np.int64)
+        given = dict.fromkeys(self._inputs, blank) | {"attention_mask": blank + 1}
+        with self._request() as request:
+            request.infer(given)
+        release_pages(weights)
+        trim()
 
     @contextmanager
     def _request(self) -> Iterator[ov.InferRequest]:
@@ -146,10 +151,9 @@ class OpenVinoEncoder:
         """See ``EncoderRuntime.run``; ``outputs`` limits what is copied out."""
         if not self._open:
             raise RuntimeFailure(_CLOSED)
-        given = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if self.signature.type_ids:
-            given["token_type_ids"] = (np.zeros_like(input_ids) if token_type_ids is None
-                                       else token_type_ids)
+        arrays = (input_ids, attention_mask,
+                  np.zeros_like(input_ids) if token_type_ids is None else token_type_ids)
+        given = dict(zip(self._inputs, arrays, strict=False))
         wanted = self.signature.outputs if outputs is None else outputs
         with self._request() as request:
             try:
