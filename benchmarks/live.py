@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from benchmarks.report import ROOT
 
-PORT = 7893
+PORT = 7917
 ADDRESS = f"http://127.0.0.1:{PORT}/"
 START_LIMIT_S = 300.0
 

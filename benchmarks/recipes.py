@@ -10,14 +10,17 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks.command import Options, run
 from benchmarks.report import Result, Table, figure, machine, versions
+from lepton_engine.compression.rows import CompareRow, with_gains
 from lepton_engine.compression.verdicts import SHIPPED, Verdict, read_verdicts
 from lepton_engine.profiles import BALANCED, FAST, chosen_verdict
 
-HEAD = ("recipe", "decision", "metric", "lost, points (95 % interval)", "n", "ms, one text",
-        "times the original", "texts/s", "times the original", "size, MB")
+HEAD = ("recipe", "decision", "metric", "lost, points (95 % interval)", "n", "ms, one {unit}",
+        "times the original", "{unit}s/s", "times the original", "size, MB",
+        "what gains less than 5 %")
 
 
 def verdicts(folder: Path = SHIPPED) -> dict[str, list[Verdict]]:
@@ -30,16 +33,14 @@ def verdicts(folder: Path = SHIPPED) -> dict[str, list[Verdict]]:
     return found
 
 
-def row(verdict: Verdict, marks: Sequence[str]) -> tuple[str, ...]:
+def row(found: CompareRow, marks: Sequence[str]) -> tuple[str, ...]:
     """One recipe; ``marks`` are the profiles that pick it."""
-    recipe = f"`{verdict.recipe}`" + (f" ({', '.join(marks)})" if marks else "")
-    throughput = (verdict.texts_per_second / verdict.original_texts_per_second
-                  if verdict.original_texts_per_second else math.nan)
-    return (recipe, verdict.decision, f"{figure(shown(verdict.value))}",
-            f"{points(verdict.loss_points)} ({points(verdict.low)} to {points(verdict.high)})",
-            f"{verdict.n:,}", figure(shown(verdict.latency_ms)),
-            figure(shown(verdict.speedup)), figure(shown(verdict.texts_per_second)),
-            figure(shown(throughput)), figure(verdict.size_bytes / 1e6))
+    recipe = f"`{found.recipe}`" + (f" ({', '.join(marks)})" if marks else "")
+    return (recipe, found.decision, figure(shown(found.value)),
+            f"{points(found.loss_points)} ({points(found.low)} to {points(found.high)})",
+            f"{found.n:,}", figure(shown(found.latency_ms)),
+            figure(shown(found.speedup)), figure(shown(found.texts_per_second)),
+            figure(shown(found.throughput_gain)), figure(found.size_bytes / 1e6), found.gain)
 
 
 def shown(value: float) -> float | None:
@@ -53,16 +54,20 @@ def points(value: float) -> str:
 
 def table(name: str, rows: Sequence[Verdict]) -> Table:
     """All recipes of a task beside its original."""
-    first = rows[0]
     picked = {profile: chosen_verdict(profile, rows) for profile in (BALANCED, FAST)}
-    original = ("`original`", "", figure(shown(first.original)), "", "",
-                figure(shown(first.original_latency_ms)), "1.00",
-                figure(shown(first.original_texts_per_second)), "1.00",
-                figure(first.original_size_bytes / 1e6))
-    lines = [row(v, [p for p, chosen in picked.items() if chosen is v]) for v in rows]
+    marks = {v.recipe: [p for p, chosen in picked.items() if chosen is v] for v in rows}
+    lines = [row(found, marks[found.recipe])
+             for found in with_gains([CompareRow.of(v) for v in rows])]
+    # The original is timed anew beside each recipe.
+    original = ("`original`", "", figure(shown(rows[0].original)), "", "",
+                figure(median(v.original_latency_ms for v in rows)), "1.00",
+                figure(median(v.original_texts_per_second for v in rows)), "1.00",
+                figure(rows[0].original_size_bytes / 1e6), "")
+    unit = str(rows[0].detail.get("unit", "text"))
+    head = tuple(cell.format(unit=unit) for cell in HEAD)
     where = "; ".join(sorted({f"{v.host}, {v.date}" for v in rows}))
     passed = sum(v.decision == "passed" for v in rows)
-    return Table(f"{name}: {len(rows)} recipes, {passed} passed ({first.metric})", HEAD,
+    return Table(f"{name}: {len(rows)} recipes, {passed} passed ({rows[0].metric})", head,
                  (original, *lines), f"Measured on {where}. Points are hundredths; a loss with a "
                  "minus is a gain. In brackets the profiles that pick the recipe.")
 

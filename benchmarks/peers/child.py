@@ -1,8 +1,8 @@
 """The process of one contender: ``python -m benchmarks.peers.child KIND OPTIONS``.
 
-Loads ``benchmarks.peers.MODULE`` and makes its class with the options; then every line of
-standard input calls one of its methods. Out: ``{"result"}``, ``{"event"}`` on the way, or
-``{"failed"}`` with a sentence. The end of the input ends the process.
+Loads ``benchmarks.peers.MODULE`` (a name with dots is taken as it is) and makes its class with
+the options; then every line of standard input calls one of its methods. Out: ``{"result"}``,
+``{"event"}`` on the way, or ``{"failed"}`` with a sentence. The end of the input ends it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def main() -> int:
     os.dup2(2, 1)
     module, _, name = kind.partition(":")
     try:
-        made = getattr(importlib.import_module(f"benchmarks.peers.{module}"), name)
+        place = module if "." in module else f"benchmarks.peers.{module}"
+        made = getattr(importlib.import_module(place), name)
         contender = made(**options)
         contender.tell = lambda event: say(out, event=event)
         say(out, result=contender.facts())
