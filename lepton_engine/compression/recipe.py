@@ -102,7 +102,7 @@ class Step:
         return STEPS[self.name]
 
     def __str__(self) -> str:
-        return self.name if self.value is None else f"{self.name}:{self.value:g}"
+        return self.name if self.value is None else f"{self.name}:{self.value:.9g}"
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lepton_engine.compression.calibration import chosen_texts
+from lepton_engine.compression.convert import REFUSED, Tell, _silent, say
+from lepton_engine.compression.convert_decoder import compress_graph, compress_module, write_report
+from lepton_engine.compression.recipe import Recipe
+from lepton_engine.compression.report import StepReport
+from lepton_engine.errors import LeptonError
 from lepton_engine.runtimes.decoder_weights import load_causal_lm
 
 if TYPE_CHECKING:
@@ -186,37 +194,58 @@ def _make_stateful(graph: Model, shape: Shape) -> None:
     graph.validate_nodes_and_infer_types()
 
 
-def _compress_weights(graph: Model, recipe: str) -> Model:
-    """int8 weights per channel; ``original`` stays as it is. (int4: the compression issue.)"""
-    if recipe == "original":
-        return graph
-    import nncf
+def export_decoder(model: PreTrainedModel, target: Path, recipe: str = "int8", *,
+                   source: Path | None = None, texts: Sequence[str] | None = None,
+                   tell: Tell = _silent) -> list[StepReport]:
+    """Write ``openvino_model.xml`` and ``.bin`` of ``model`` (fp32, on the CPU) to ``target``.
 
-    return nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
+    Args:
+        recipe: its torch steps change ``model`` in place; they need the ``source`` folder, for
+            its tokenizer, and look at ``texts`` (None: the bundled ones).
 
-
-def export_decoder(model: PreTrainedModel, target: Path, recipe: str = "int8") -> None:
-    """Write ``openvino_model.xml`` and ``.bin`` of ``model`` (fp32, on the CPU) to ``target``."""
+    Raises:
+        InputError: a step does not fit a decoder.
+    """
     import openvino as ov
 
+    steps = Recipe.parse(recipe)
+    reports: list[StepReport] = []
+    if steps.structural:
+        assert source is not None, "the torch steps need a tokenizer"
+        reports += compress_module(model, source, steps, chosen_texts(texts), tell)
+    tell("converting for this processor", None)
     shape = Shape.of(model)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     graph = _traced(model, shape)
     _name_and_shape(graph, shape)
     _make_stateful(graph, shape)
-    graph = _compress_weights(graph, recipe)
-    ov.save_model(graph, str(target / IR_FILE), compress_to_fp16=recipe == "original")
+    graph, quantised = compress_graph(graph, steps, target, parameters, tell)
+    # What NNCF left is small; without any format half precision halves the file.
+    ov.save_model(graph, str(target / IR_FILE), compress_to_fp16=not steps.number_format)
+    return reports + quantised
 
 
 def main() -> int:
+    """Exit codes: 0 done, 3 refused (the last line holds the error's kind and sentence)."""
     parser = argparse.ArgumentParser(description="Convert a decoder for OpenVINO GenAI.")
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
-    parser.add_argument("--recipe", default="int8", choices=("int8", "original"))
+    parser.add_argument("--recipe", default="int8", help="as low-rank:0.8+int4")
+    parser.add_argument("--texts", type=Path, help="JSON list of texts that the steps look at")
     arguments = parser.parse_args()
-    print(json.dumps({"stage": "reading the weights"}), flush=True)
-    model = load_causal_lm(arguments.source, "fp32")
-    print(json.dumps({"stage": "converting for this processor"}), flush=True)
-    export_decoder(model, arguments.target, arguments.recipe)
+    start = time.perf_counter()
+    texts = json.loads(arguments.texts.read_text("utf-8")) if arguments.texts else None
+    try:
+        recipe = Recipe.parse(arguments.recipe)
+        say("reading the weights", None)
+        model = load_causal_lm(arguments.source, "fp32")
+        reports = export_decoder(model, arguments.target, str(recipe), source=arguments.source,
+                                 texts=texts, tell=say)
+    except LeptonError as error:
+        print(json.dumps({"kind": type(error).__name__, "message": error.message}), flush=True)
+        return REFUSED
+    write_report(recipe, reports, arguments.source, arguments.target,
+                 time.perf_counter() - start)
     return 0
 
 

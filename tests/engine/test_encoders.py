@@ -11,6 +11,7 @@ import pytest
 
 from lepton_engine.batching import in_batches, padded, plan
 from lepton_engine.catalog import Store, catalogue
+from lepton_engine.compression import convert
 from lepton_engine.device import DeviceChoice, choose_device
 from lepton_engine.errors import (
     ModelUnavailableError,
@@ -141,12 +142,12 @@ def test_a_conversion_happens_once_in_a_process_of_its_own(tmp_path: Path, folde
 
 
 def test_what_the_converting_process_refuses_arrives_as_its_sentence(tmp_path: Path) -> None:
-    source = tiny_encoders.build(tmp_path / "source")
+    source, whole = (tiny_encoders.build(tmp_path / name) for name in ("source", "whole"))
     tiny_encoders.without(source, "encoder.layer.0.output.dense.weight")
     with pytest.raises(ModelUnavailableError, match="lack some of the weights"):
-        encoder_export.export("safetensors", source, tmp_path)
+        encoder_export.export(convert.Job("safetensors", str(source), str(tmp_path)))
     with pytest.raises(RuntimeError, match="ended with"):
-        encoder_export.export("safetensors", source, tmp_path / "a" / "b", -1.5)  # type: ignore[arg-type]
+        encoder_export.export(convert.Job("safetensors", str(whole), str(whole / "config.json")))
 
 
 def test_the_key_of_a_conversion_changes_with_the_weights(tmp_path: Path) -> None:
