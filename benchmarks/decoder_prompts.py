@@ -18,8 +18,9 @@ from lepton_engine.compression.decoder_questions import load_questions
 from lepton_engine.runtimes.decoders import decoder_tokenizer_folder
 from lepton_engine.settings import Settings
 
-GROUNDED = ("Answer the question with the sentences of the passage that answer it, word for "
+GROUNDED = ("Answer the question with the sentences of the passages that answer it, word for "
             "word, and nothing else.")
+OTHERS = 2
 SHARED = ("You are the assistant of a film library. You read the beginning of an entry and "
           "continue it in plain English, in the same tone and tense, in whole sentences. Add "
           "nothing that contradicts what the entry says, use no lists and no headings, and do "
@@ -55,18 +56,24 @@ class Prompts:
                 for subject in SUBJECTS[:count]]
 
     def grounded(self, count: int) -> list[list[int]]:
-        """English questions that their passage answers, each on another passage if there are
-        enough; the same ones for the same seed."""
+        """English questions with three passages, as retrieval would give them: one answers the
+        question. As far as there are enough, no passage is asked about twice."""
+        chance = random.Random(self.seed)
         known = [q for q in load_questions() if q.language == "en" and q.answers]
-        random.Random(self.seed).shuffle(known)
-        first: dict[str, int] = {}
-        for place, question in enumerate(known):
-            first.setdefault(question.passage, place)
-        fresh = sorted(first.values())
-        order = [*fresh, *(i for i in range(len(known)) if i not in set(fresh))]
-        return [self._ids([("system", GROUNDED),
-                           ("user", f"Passage: {known[i].passage}\n\n"
-                                    f"Question: {known[i].question}")]) for i in order[:count]]
+        chance.shuffle(known)
+        passages = sorted({q.passage for q in known})
+        first = {question.passage: question for question in reversed(known)}
+        fresh = [q for q in known if first[q.passage] is q]
+        chosen = [*fresh, *(q for q in known if first[q.passage] is not q)][:count]
+        return [self._question(q.question, q.passage, passages, chance) for q in chosen]
+
+    def _question(self, question: str, own: str, passages: Sequence[str],
+                  chance: random.Random) -> list[int]:
+        shown = [own, *chance.sample([p for p in passages if p != own], OTHERS)]
+        chance.shuffle(shown)
+        numbered = "\n".join(f"[{n}] {passage}" for n, passage in enumerate(shown, 1))
+        return self._ids([("system", GROUNDED),
+                          ("user", f"Passages:\n{numbered}\n\nQuestion: {question}")])
 
     def streams(self, count: int, own_tokens: int) -> list[list[int]]:
         """Prompts with ``own_tokens`` ids of their own after the shared system prompt."""

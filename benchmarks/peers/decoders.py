@@ -99,9 +99,12 @@ class Lepton(Decoder):
         return self._decoder.info.variant
 
     def stream(self, ids: Sequence[int], limit: int, stops: Sequence[int]) -> Iterator[int]:
+        from lepton_engine.generation import GROUNDED_TOKENS
         from lepton_engine.runtimes.base import GenerateOptions
 
-        options = GenerateOptions(max_new_tokens=limit, stop_ids=tuple(stops), timeout_s=600.0)
+        # The engine's own rule where a caller gives no hint: a long prompt may be copied from.
+        options = GenerateOptions(max_new_tokens=limit, stop_ids=tuple(stops), timeout_s=600.0,
+                                  grounded=len(ids) >= GROUNDED_TOKENS)
         for chunk in self._decoder.stream(ids, options):
             if chunk.finish_reason not in ("", "stop", "length"):
                 raise RuntimeError(f"a stream ended with “{chunk.finish_reason}”")
