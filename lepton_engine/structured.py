@@ -53,11 +53,7 @@ def _check(schema: object, place: str, depth: int) -> None:
     if unknown:
         raise InputError(f"`{place}` has “{unknown[0][:40]}”, which replies cannot be held to. "
                          f"Possible are: {', '.join(sorted(KEYWORDS))}.")
-    kinds = schema.get("type", ())
-    for kind in [kinds] if isinstance(kinds, str) else _list(kinds, f"{place}.type"):
-        if kind not in TYPES:
-            raise InputError(f"`{place}.type` is “{str(kind)[:40]}”; "
-                             f"there are: {', '.join(TYPES)}.")
+    _check_type(schema, place)
     _check_object(schema, place, depth)
     for key in ("prefixItems", "anyOf"):
         for number, part in enumerate(_list(schema.get(key, ()), f"{place}.{key}")):
@@ -67,6 +63,14 @@ def _check(schema: object, place: str, depth: int) -> None:
             _check(schema[key], f"{place}.{key}", depth + 1)
     if "enum" in schema and not _list(schema["enum"], f"{place}.enum"):
         raise InputError(f"`{place}.enum` is empty: no reply could follow it.")
+
+
+def _check_type(schema: Mapping[Any, Any], place: str) -> None:
+    kinds = schema.get("type", ())
+    for kind in [kinds] if isinstance(kinds, str) else _list(kinds, f"{place}.type"):
+        if kind not in TYPES:
+            raise InputError(f"`{place}.type` is “{str(kind)[:40]}”; "
+                             f"there are: {', '.join(TYPES)}.")
 
 
 def _check_object(schema: Mapping[Any, Any], place: str, depth: int) -> None:

@@ -30,6 +30,8 @@ Say = Callable[[str], None]
 # once a token, so on a CPU the bytes of the weights set the speed.
 DEFAULT_RECIPE = {"openvino": "int8", "torch": "original"}
 
+TORCH_RECIPES = ("original", "int8", "int8-weights", "int4", "int4-channel")
+
 # More conversions than these change the IR; their versions are part of its key.
 EXPORT_VERSIONS = ("openvino", "openvino-genai", "nncf", "transformers", "torch")
 EXPORT_FORMAT = "1"
@@ -134,9 +136,10 @@ def _load_torch(spec: ModelSpec, store: Store, choice: DeviceChoice, recipe: str
                 context_length: int, say: Say) -> DecoderRuntime:
     from lepton_engine.runtimes.torch_decoder import TorchDecoder
 
-    if recipe != "original":
-        raise ModelUnavailableError(f"The torch runtime runs {spec.alias} as original only; "
-                                    f"“{recipe}” needs the openvino runtime on a CPU.")
+    if recipe not in TORCH_RECIPES:
+        raise ModelUnavailableError(
+            f"The torch runtime runs {spec.alias} as {', '.join(TORCH_RECIPES)}; “{recipe[:80]}” "
+            "needs the openvino runtime on a CPU.")
     say("reading the weights")
     info = RuntimeInfo(spec.alias, recipe, "torch", choice.device, choice.precision)
     return TorchDecoder.load(store.fetch(spec), info, context_length)
