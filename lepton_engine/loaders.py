@@ -138,6 +138,7 @@ class Loaders:
         self._store = store
         self._choice = choice
         self._adapters = adapters
+        self._kinds: dict[str, str] = {}
         self._by_kind: dict[str, Callable[[str, Tell, Recipe, Sequence[str] | None], Any]] = {
             "adapter": self._head, "encoder": self._model, "cross-encoder": self._model,
             "multilingual-encoder": self._model, "decoder": self._decoder,
@@ -145,13 +146,17 @@ class Loaders:
         }
 
     def kind(self, name: str) -> str:
-        """``adapter`` or the catalogue's kind. Raises UnknownNameError with the nearest."""
-        if name in self._adapter_names():
-            return "adapter"
-        try:
-            return catalogue().resolve(name).kind
-        except UnknownNameError:
-            raise UnknownNameError.of("model or adapter", name, self.names()) from None
+        """``adapter`` or the catalogue's kind. Raises UnknownNameError with the nearest.
+
+        A kind that was found once is remembered: every call asks for it.
+        """
+        if name not in self._kinds:
+            try:
+                self._kinds[name] = ("adapter" if name in self._adapter_names()
+                                     else catalogue().resolve(name).kind)
+            except UnknownNameError:
+                raise UnknownNameError.of("model or adapter", name, self.names()) from None
+        return self._kinds[name]
 
     def names(self, kinds: Sequence[str] = ()) -> list[str]:
         """Every name, or those of the given kinds."""

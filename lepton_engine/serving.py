@@ -7,6 +7,7 @@ Both are said in the stamp of every answer and in the engine's status.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -43,6 +44,8 @@ ENCODERS = ("encoder", "multilingual-encoder")
 #: Kinds that have variants; an adapter's recipe is that of its trunk.
 VARIED = (*ENCODERS, "cross-encoder", "decoder")
 INT8 = Recipe.parse("int8")
+#: Failures that are those of the model's files, whatever is made of them.
+OF_THE_FILES = (SourceError, DigestError, UnsafeModelError, StoppedError)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Wish:
         return cls(recipe if isinstance(recipe, Recipe) else Recipe.parse(recipe))
 
 
+@functools.lru_cache(maxsize=1024)
 def key_of(name: str, recipe: Recipe) -> str:
     """The pool's key: the plain name for the original."""
     return f"{name}/{recipe}" if recipe else name
@@ -78,7 +82,7 @@ class Serving:
         self._lock = threading.Lock()
         self._refused: dict[str, str] = {}  # key -> why the original serves in its place
         self._verdicts: dict[str, tuple[Verdict, ...]] = {}
-        self._lost = ""
+        self._chosen: dict[tuple[str, str], Recipe] = {}  # by name and profile
 
     # Which variant
 
@@ -90,15 +94,12 @@ class Serving:
         return kind
 
     def verdicts(self, name: str) -> tuple[Verdict, ...]:
-        """What the gate said on variants of ``name``, read once until `fresh_verdicts`."""
+        """What the gate said on variants of ``name``, read once: new ones count from the next
+        start, so that what the page says of a profile and what runs are the same."""
         alias = self.loaders.alias(name)
         if alias not in self._verdicts:
             self._verdicts[alias] = read_verdicts(alias, self.settings.home)
         return self._verdicts[alias]
-
-    def fresh_verdicts(self) -> None:
-        """Read them anew: a sweep has written some."""
-        self._verdicts.clear()
 
     def holding(self, name: str) -> list[Verdict]:
         """The verdicts that hold for this device: another runtime has other speeds."""
@@ -107,13 +108,20 @@ class Serving:
 
     def recipe_for(self, name: str, profile: str | None = None) -> Recipe:
         """What ``name`` runs as under a profile (None: the current one)."""
+        wanted = profile or profiles.current()
+        known = self._chosen.get((name, wanted))
+        if known is None:
+            known = self._chosen[name, wanted] = self._recipe_for(name, wanted)
+        return known
+
+    def _recipe_for(self, name: str, profile: str) -> Recipe:
         kind = self.kind(name)
         if kind not in (*VARIED, "adapter"):
             return PLAIN
         # Writing reads every weight once a token: there 8 bits are the plain choice on a CPU.
         plain = kind == "decoder" and self.device.runtimes[0] == "openvino"
-        return profiles.recipe_for(self.loaders.alias(name), profile or profiles.current(),
-                                   self.holding(name), INT8 if plain else PLAIN)
+        return profiles.recipe_for(self.loaders.alias(name), profile, self.holding(name),
+                                   INT8 if plain else PLAIN)
 
     def wish(self, name: str, recipe: Recipe | str | None) -> Wish:
         """``recipe``, or the profile's where none is given."""
@@ -198,10 +206,10 @@ class Serving:
             if self.device is not choice:
                 return
             self.device = devices.without(choice)
-            self._lost = self.device.reason
             logger.error("The device %s was lost; the processor goes on", choice.device)
             self.loaders = Loaders(self.store, self.device, self._adapters)
             self._refused.clear()
+            self._chosen.clear()
             left = self.pool.abandon()
         # What hangs on a lost device may hang in closing too.
         threading.Thread(target=close_all, args=(left,), daemon=True,
@@ -211,26 +219,37 @@ class Serving:
     def use(self, name: str, wish: Wish, *kinds: str) -> Iterator[tuple[Any, str]]:
         """The loaded variant and a note that is empty where it is the wished one."""
         kind = self.kind(name, *kinds)
+        with ExitStack() as stack:
+            yield self._entered(stack, name, kind, wish)
+
+    def _entered(self, stack: ExitStack, name: str, kind: str, wish: Wish) -> tuple[Any, str]:
         recipe = wish.recipe if kind in VARIED else PLAIN
         key = key_of(name, recipe)
-        if wish.by_profile and recipe and not self._loads(name, kind, recipe):
-            with ExitStack() as stack:
-                note = self._refused.get(key, "")
-                try:
-                    plain = self._loader(name, kind, PLAIN)
-                    loaded = stack.enter_context(self.pool.use(name, plain))
-                except LeptonError:  # then it is not the variant that is at fault
-                    self.allow(key)
+        why = self._refused.get(key) if wish.by_profile else None
+        if why is None:
+            entering = self.pool.use if wish.by_profile else self.kept
+            try:
+                return stack.enter_context(
+                    entering(key, self._loader(name, kind, recipe), name)), ""
+            except OF_THE_FILES:
+                raise  # the original has the same fault
+            except LeptonError as error:
+                if not wish.by_profile or not recipe:
                     raise
-                yield loaded, note
-        else:
-            with self.kept(key, self._loader(name, kind, recipe), name) as loaded:
-                yield loaded, ""
+                self.pool.forget(key)
+                why = self._refused[key] = (f"{recipe} of {name} could not be made or loaded here "
+                                            f"(id {error.id}), so the original serves")
+        try:
+            plain = self.pool.use(name, self._loader(name, kind, PLAIN))
+            return stack.enter_context(plain), why
+        except LeptonError:  # then it is not the variant that is at fault
+            self.allow(key)
+            raise
 
     @contextmanager
     def kept(self, key: str, load: Callable[[Tell], Any], name: str) -> Iterator[Any]:
-        """``pool.use`` for what one caller wished for: its failure is his alone, and the page
-        does not tell everybody of it."""
+        """``pool.use``; what one caller wished for and cannot have is his failure alone, and
+        the page does not tell everybody of it."""
         with ExitStack() as stack:
             try:
                 loaded = stack.enter_context(self.pool.use(key, load, name))
@@ -239,22 +258,6 @@ class Serving:
                     self.pool.forget(key)
                 raise
             yield loaded
-
-    def _loads(self, name: str, kind: str, recipe: Recipe) -> bool:
-        """Whether a variant can be had here; where not, why not is kept for every answer."""
-        key = key_of(name, recipe)
-        if key in self._refused:
-            return False
-        try:
-            with self.pool.use(key, self._loader(name, kind, recipe), name):
-                return True
-        except (SourceError, DigestError, UnsafeModelError):
-            raise  # a fault of the files, which the original has as well
-        except LeptonError as error:
-            self._refused[key] = (f"{recipe} of {name} could not be made or loaded here "
-                                  f"(id {error.id}), so the original serves")
-            self.pool.forget(key)
-            return False
 
     def _loader(self, name: str, kind: str, recipe: Recipe) -> Callable[[Tell], Any]:
         return lambda tell: self.loaders.load(name, kind, tell, recipe)
