@@ -27,7 +27,7 @@ class Plan:
     """How much is timed; ``slow_rounds`` are the turns of contenders that are marked slow."""
 
     texts: int = 2000
-    rounds: int = 3
+    rounds: int = 2
     slow_rounds: int = 1
     sentences: int = 20
     sentence_rounds: int = 10
@@ -35,10 +35,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Entry:
-    """A contender; ``slow``: it is no measure for any goal and encodes many texts once only."""
+    """A contender. ``slow``: no goal is measured by it, so it encodes many texts once only;
+    ``many``: it encodes many texts at all (what another row shows already does not)."""
 
     contender: Contender
     slow: bool = False
+    many: bool = True
 
 
 @dataclass
@@ -131,7 +133,7 @@ class Rounds:
         kept: dict[str, Any] = {}
 
         def turn(entry: Entry, process: Process) -> None:
-            if entry.slow and number >= self.plan.slow_rounds:
+            if not entry.many or (entry.slow and number >= self.plan.slow_rounds):
                 return
             seconds = process.call("together", texts=given, out=str(folder / "vectors.npy"))
             vectors = np.load(folder / "vectors.npy")

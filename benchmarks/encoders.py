@@ -42,15 +42,15 @@ def contenders(folder: Path, prepared: Path) -> list[Entry]:
         rows.append(Entry(Contender(
             f"ONNX Runtime {name}, by length", "encoders:OnnxRuntime",
             {"folder": given, "onnx": str(prepared / "onnx" / "onnx" / file),
-             "order": "by length"}, peer=True), slow=True))
-    for name, backend, file, slow in (
-            ("torch fp32", "torch", "", True), ("onnx dynamic int8", "onnx", quantised, False),
-            ("openvino", "openvino", "openvino_model.xml", False),
-            ("openvino static int8", "openvino", prepare.OPENVINO_QUANTISED, False)):
+             "order": "by length"}, peer=True), slow=True, many=name == "fp32"))
+    for name, backend, file, many in (
+            ("torch fp32", "torch", "", False), ("onnx dynamic int8", "onnx", quantised, True),
+            ("openvino", "openvino", "openvino_model.xml", True),
+            ("openvino static int8", "openvino", prepare.OPENVINO_QUANTISED, True)):
         rows.append(Entry(Contender(
             f"sentence-transformers {name}", "encoders:SentenceTransformers",
             {"folder": str(prepared / backend), "backend": backend, "file_name": file},
-            peer=True), slow=slow))
+            peer=True), many=many))
     return rows
 
 
