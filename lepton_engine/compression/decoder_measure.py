@@ -121,7 +121,8 @@ def _facts(bench: Bench, recipe: str,
 def folder_of(opened: Opened) -> Path | None:
     """The folder of the converted model; None for a runtime that has none."""
     decoder = opened.decoder
-    folder = getattr(decoder, "folder", None) or getattr(decoder, "_folder", None)
+    plan = getattr(decoder, "_plan", None)  # until the runtime says it itself
+    folder = getattr(decoder, "folder", None) or getattr(plan, "folder", None)
     return Path(folder) if folder is not None else None
 
 

@@ -37,7 +37,11 @@ class Rows:
             path.unlink(missing_ok=True)
         self._rows: list[dict[str, Any]] = []
         if path.exists():
-            self._rows = list(_whole(path.read_text(encoding="utf-8").splitlines()))
+            text = path.read_text(encoding="utf-8")
+            self._rows = _whole(text.splitlines())
+            if text and not text.endswith("\n"):  # torn: what comes next begins a line
+                with path.open("a", encoding="utf-8") as file:
+                    file.write("\n")
 
     @classmethod
     def of(cls, home: Path, name: str, *parts: str, resume: bool = True) -> Rows:

@@ -67,7 +67,7 @@ def plain_nll(source: Path, ids: list[int]) -> float:
 
 def test_perplexity_is_that_of_plain_transformers(source: Path,
                                                   opened: SimpleNamespace) -> None:
-    text = "the quick brown fox jumps over the lazy dog and a new card is sent. " * 12
+    text = "the quick brown fox jumps over the lazy dog and a new card is sent. " * 30
     parts = windows({"en": text}, opened.tokenizer, counts={"en": 2}, size=150)
     found = list(perplexity(decoder_measure.folder_of(opened), parts))
     assert [row.predictions for row in found] == [149, 149]  # more than one chunk each
