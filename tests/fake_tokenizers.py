@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-WORDS = ("the a is of card bank price token ##izer ##ize ##s ##ing ##ed un ##believ ##able new "
-         "profit share bank ##rupt 的 新 卡 您").split()
+from lepton_engine.text import word_set
+
+WORDS = word_set("""the a is of card bank price token ##izer ##ize ##s ##ing ##ed un ##believ ##able
+new profit share ##rupt 的 新 卡 您""")
 
 
 class FakeStore:
@@ -38,7 +40,8 @@ def word_piece() -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,:()"
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{c}" for c in letters), *WORDS]
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{c}" for c in letters),
+             *sorted(WORDS)]
     vocabulary = {name: i for i, name in enumerate(dict.fromkeys(names))}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -54,5 +57,5 @@ def byte_pairs() -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(vocab_size=320, show_progress=False,
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.train_from_iterator([" ".join(WORDS)] * 3 + ["new card the new price"], trainer)
+    tokenizer.train_from_iterator([" ".join(sorted(WORDS))] * 3, trainer)
     return tokenizer

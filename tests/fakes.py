@@ -143,7 +143,8 @@ class FakeEngine(FakeLab):
     def rerank(self, query: str, passages: Sequence[str], model: str = "reranker", *,
                recipe: Recipe | str | None = None) -> Ranking:
         self._enter("rerank", model)
-        scores = tuple(overlap(thinned(query, recipe), passage, self.synonyms) for passage in passages)
+        asked = thinned(query, recipe)
+        scores = tuple(overlap(asked, passage, self.synonyms) for passage in passages)
         order = tuple(sorted(range(len(scores)), key=lambda i: (-scores[i], i)))
         return Ranking(order, scores, self._stamp(model, recipe=recipe))
 

@@ -21,8 +21,8 @@ Payload = Mapping[str, Any]
 Row = Mapping[str, Any]
 # Symbol and word carry the meaning; the colour repeats it.
 LOOKS = {"original": (COLOURS["original"], "circle"), "passed": (COLOURS["accent"], "circle"),
-         "refused": (COLOURS["negative"], "diamond"),
-         "undecidable": (COLOURS["neutral"], "square")}
+         "refused": (COLOURS["negative"], "square"),
+         "undecidable": (COLOURS["neutral"], "diamond")}
 LARGEST, SMALLEST = 46.0, 17.0
 MOST_TOKENS = 48
 
@@ -51,7 +51,8 @@ def quality_figure(payload: Payload, lang: str) -> go.Figure:
             fig.add_trace(_bubbles(own, decision, most, lang))
     figure_style(fig, lang, height=440)
     name = points[0]["metric"]
-    fig.update_xaxes(title=SAY(lang, "figure.latency"), rangemode="tozero")
+    unit = "latency_tokens" if placed[0][1]["unit"] == "token" else "latency"
+    fig.update_xaxes(title=SAY(lang, f"figure.{unit}"), rangemode="tozero")
     fig.update_yaxes(title=SAY(lang, "figure.quality", metric=metric(name, lang)),
                      autorange="reversed" if lower_is_better(name) else None)
     fig.update_layout(margin={"t": 56, "r": 24})
@@ -149,18 +150,18 @@ def heat_figure(payload: Payload, lang: str, place: int) -> go.Figure:
     at = list(range(len(names)))
     part = weights[:len(names), :len(names)]
     fig = go.Figure(go.Heatmap(
-        z=part.tolist(), x=at, y=at, zmin=0, zmax=max(0.05, float(part.max())),
+        z=part.tolist(), x=at, y=at, zmin=0, zmax=_darkest(payload),
         colorscale=[[0, "rgba(0,114,178,0.04)"], [1, "#0072B2"]],
         colorbar={"thickness": 8, "outlinewidth": 0, "len": 0.9},
         customdata=[[f"{a} → {b}" for b in names] for a in names],
         hovertemplate="%{customdata}<br>%{z:.3f}<extra></extra>"))
     ticks = {"tickvals": at, "ticktext": names, "showgrid": False, "zeroline": False,
              "tickfont": {"size": 11}}
-    figure_style(fig, lang, height=150 + max(240, 17 * len(names)))
+    figure_style(fig, lang, height=170 + max(240, 17 * len(names)))
     fig.update_xaxes(**ticks, tickangle=-60)
     fig.update_yaxes(**ticks, autorange="reversed")
-    fig.update_layout(title={"text": heat_title(payload, place, lang), "y": 0.98},
-                      margin={"t": 40, "l": 30, "r": 8})
+    fig.update_layout(title={"text": heat_title(payload, place, lang), "y": 1, "yanchor": "top", "pad": {"t": 8}},
+                      margin={"t": 62, "l": 30, "r": 8})
     return fig
 
 
@@ -173,4 +174,10 @@ def heat_title(payload: Payload, place: int, lang: str) -> str:
     head = payload["head"]
     which = SAY(lang, "heat.mean") if head == MEAN else SAY(lang, "heat.head_n", n=head + 1)
     recipe = escape(payload["sides"][place]["recipe"])
-    return f"{recipe} · {SAY(lang, 'heat.layer_n', n=payload['layer'] + 1)} · {which}"
+    return f"{recipe}<br>{SAY(lang, 'heat.layer_n', n=payload['layer'] + 1)} · {which}"
+
+
+def _darkest(payload: Payload) -> float:
+    """One scale for both sides, so that their colours can be compared."""
+    seen = [shown(side, payload["layer"], payload["head"]) for side in payload["sides"]]
+    return max([0.05, *(float(part.max()) for part in seen if part is not None)])

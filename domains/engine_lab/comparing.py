@@ -11,7 +11,7 @@ from domains.base import Decision
 from domains.engine_lab.models import LabModel
 from domains.engine_lab.outcome import LabOutcome, Stage
 from domains.engine_lab.reading import Examples
-from domains.engine_lab.rows import fastest_passed, gains_little, row_of, timed
+from domains.engine_lab.rows import AGREEMENT, fastest_passed, gains_little, row_of, timed
 from domains.shared.markup import three
 from domains.shared.texts import Texts
 from lepton_engine.compression.recipe import Recipe
@@ -37,21 +37,24 @@ def stored(engine: Any, model: LabModel, lang: str) -> LabOutcome:
 
 
 def measured(engine: Any, model: LabModel, recipes: Sequence[Recipe], examples: Examples,
-             lang: str) -> Generator[LabOutcome | Stage, None, None]:
+             lang: str, *, anew: bool = False) -> Generator[LabOutcome | Stage, None, None]:
     """Stages, and after every measured recipe the outcome so far; the last one is complete.
 
-    Closing it stops the engine; what was measured until then has been yielded.
+    Closing it stops the engine; what was measured until then has been yielded. Rows of an
+    earlier run on the same texts are taken up again, unless ``anew``.
     """
     known = {verdict.recipe: row_of(verdict) for verdict in engine.verdicts(model.name)}
     refused = _foreign(model, examples, known, lang)
     if refused:
         yield refused
         return
+    if model.kind == "decoder":
+        yield Stage(SAY(lang, "compare.long"))
     started = time.perf_counter()
     found: list[Any] = []
     asked = [str(recipe) for recipe in recipes]
-    with closing(engine.stream_compare(model.name, asked, list(examples.texts),
-                                       _labels(examples))) as steps:
+    with closing(engine.stream_compare(model.name, asked, *_given(model, examples),
+                                       resume=not anew)) as steps:
         for step in steps:
             if isinstance(step, CompareProgress):
                 yield _stage(step, lang)
@@ -62,8 +65,13 @@ def measured(engine: Any, model: LabModel, recipes: Sequence[Recipe], examples: 
     yield _so_far(model, found, examples, known, len(asked), lang, started, complete=True)
 
 
-def _labels(examples: Examples) -> list[str] | None:
-    return list(examples.labels) if examples.labels is not None else None
+def _given(model: LabModel, examples: Examples) -> tuple[list[str] | None, list[str] | None]:
+    """Texts and labels for the engine; a language model brings its own questions, and says so
+    where a person gave others."""
+    if model.kind == "decoder" and examples.source == "bundled":
+        return None, None
+    return (list(examples.texts),
+            list(examples.labels) if examples.labels is not None else None)
 
 
 def _stage(step: CompareProgress, lang: str) -> Stage:
@@ -115,9 +123,12 @@ def _measured_reason(rows: Sequence[Row], texts: int, lang: str) -> str:
     if not good:
         return SAY(lang, "reason.all_failed")
     key = "reason.measured_one" if len(good) == 1 else "reason.measured"
-    said = [SAY(lang, key, n=f"{texts:,}", rows=len(good))]
-    if _most(good) < LEAST_N:
+    count = f"{_most(good) or texts:,}"
+    said = [SAY(lang, key, n=count, rows=len(good))]
+    if good[0]["unit"] != "token" and _most(good) < LEAST_N:
         said.append(SAY(lang, "reason.few", n=f"{_most(good):,}", least=f"{LEAST_N:,}"))
+    elif good[0]["metric"] in AGREEMENT:
+        said.append(SAY(lang, "reason.unlabelled"))
     else:
         said.append(_winner(good, lang))
     slow = [row["recipe"] for row in good if gains_little(row)]
@@ -161,5 +172,5 @@ def _evidence(rows: Sequence[Row], lang: str) -> tuple[Evidence, ...]:
         source=SAY(lang, "evidence.measured", host=row.get("host") or "–",
                    date=row.get("date") or "–"),
         title=row["recipe"], address="", quote=str(row["reason"]),
-        score=max(0.0, min(1.0, 1 - max(0.0, row.get("loss_points") or 0.0) / 100)))
+        score=max(0.0, min(1.0, row["value"] / row["original"])) if row.get("original") else 0.0)
         for row in good)

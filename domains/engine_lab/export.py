@@ -16,8 +16,8 @@ from domains.shared.texts import Texts
 
 SAY = Texts("engine_lab")
 CSS = Path(__file__).resolve().parents[2] / "assets" / "css" / "engine_lab.css"
-_LOOK = """body { font: 16px/1.55 system-ui, "Segoe UI", "Noto Sans SC", sans-serif; margin: 2rem auto;
-max-width: 72rem; padding: 0 1.2rem; color: #1c1d1f; background: #fff; }
+_LOOK = """body { font: 16px/1.55 system-ui, "Segoe UI", "Noto Sans SC", sans-serif;
+margin: 2rem auto; max-width: 72rem; padding: 0 1.2rem; color: #1c1d1f; background: #fff; }
 table { border-collapse: collapse; font-size: .86rem; }
 th, td { text-align: left; padding: .35rem .7rem; border-bottom: 1px solid #d8dadd;
 vertical-align: top; } .lp-quiet { color: #63686e; font-size: .92rem; }

@@ -11,7 +11,6 @@ from domains.engine_lab.outcome import LensOutcome
 from domains.shared.texts import Texts
 from lepton_engine.encoding import Tokens, plain_text
 from lepton_engine.errors import LimitError
-from lepton_engine.language import detect
 from lepton_engine.results import Stamp
 
 SAY = Texts("engine_lab")
@@ -21,8 +20,12 @@ Open = Callable[[str], Any]
 
 
 def names_for(text: str) -> tuple[str, str, str]:
-    """Words by spaCy (Chinese by its own language), WordPiece and BPE."""
-    return ("spacy-zh" if detect(text) == "zh" else "spacy-xx-large", "minilm-l6", "qwen-0.5b")
+    """Words by spaCy, WordPiece and BPE. spaCy's Chinese cuts Latin words into letters, so it
+    serves only where most letters are Chinese."""
+    letters = [c for c in text if c.isalpha()]
+    chinese = sum("\u3400" <= c <= "\u9fff" for c in letters)
+    return ("spacy-zh" if chinese * 2 > len(letters) else "spacy-xx-large", "minilm-l6",
+            "qwen-0.5b")
 
 
 def cut(text: str, open_tokenizer: Open, lang: str) -> LensOutcome:

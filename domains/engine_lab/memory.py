@@ -40,15 +40,15 @@ def load(engine: Any, name: str, recipe: str, lang: str,
     """Load a variant while saying how far it is; then the panel. Raises LeptonError."""
     shown = name if recipe == "original" else f"{name}/{recipe}"
     for detail, share in watched(lambda: engine.load(name, recipe), engine):
-        text = SAY(lang, "memory.loading", key=shown)
+        text = SAY(lang, "memory.loading", variant=shown)
         yield Stage(f"{text} {detail}" if detail else text, share)
-    yield panel(engine, lang, SAY(lang, "memory.loaded", key=shown))
+    yield panel(engine, lang, SAY(lang, "memory.loaded", variant=shown))
 
 
 def unload(engine: Any, key: str, lang: str) -> MemoryOutcome:
     """Raises UnknownNameError for what is not loaded, BusyError for what is at work."""
     freed = engine.unload(key)
-    return panel(engine, lang, SAY(lang, "memory.unloaded", key=key, freed=size(freed)))
+    return panel(engine, lang, SAY(lang, "memory.unloaded", variant=key, freed=size(freed)))
 
 
 def watched(work: Callable[[], object], engine: Any,
@@ -68,9 +68,11 @@ def watched(work: Callable[[], object], engine: Any,
 
     thread = threading.Thread(target=run, daemon=True, name="lepton-lab-load")
     thread.start()
-    while thread.is_alive():
+    waiting = True
+    while waiting:
         state = next((m for m in engine.status().models if m.state == "loading"), None)
         yield (state.detail, state.progress) if state else ("", None)
         thread.join(SECONDS)
+        waiting = thread.is_alive()
     if failed:
         raise failed[0]

@@ -84,8 +84,7 @@ def of_csv(data: bytes) -> Examples:
     Raises:
         InputError, LimitError: one sentence on what is wrong; rows count from 1 after the header.
     """
-    table = _table(_decoded(data))
-    names = [str(name).strip().casefold() for name in table.columns]
+    names, table = _table(_decoded(data))
     if "text" not in names:
         raise InputError(f"The file has no column “text” in its first line. {_FORMAT}")
     for name in ("text", "label"):
@@ -123,8 +122,9 @@ def _decoded(data: bytes) -> str:
                          "send it again.") from None
 
 
-def _table(text: str) -> pd.DataFrame:
-    """Every cell as the text that it is: no numbers, no dates, no missing values."""
+def _table(text: str) -> tuple[list[str], pd.DataFrame]:
+    """The names of the columns and every cell as the text that it is: no numbers, no dates, no
+    missing values. The header is read as a row, or pandas would rename what stands twice."""
     import pandas as pd
 
     first = text.lstrip("\r\n").splitlines()[:1]
@@ -133,7 +133,7 @@ def _table(text: str) -> pd.DataFrame:
     separator = max(",;\t", key=first[0].count)
     try:
         table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False,
-                            index_col=False, skip_blank_lines=True, nrows=MAX_ROWS + 1)
+                            header=None, skip_blank_lines=True, nrows=MAX_ROWS + 2)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError):
         # pandas' own message may quote the file
         raise InputError("The file does not read as a table: a row has more cells than the header "
@@ -141,8 +141,10 @@ def _table(text: str) -> pd.DataFrame:
                          "into quotation marks.") from None
     # A line of separators alone is no row; cells that a short row lacks are empty.
     table = table.fillna("")
-    return table[table.apply(lambda row: any(cell.strip() for cell in row), axis=1)] if len(
-        table) else table
+    table = table[[any(cell.strip() for cell in row) for row in table.itertuples(index=False)]]
+    if not len(table):
+        raise InputError(f"The file is empty. {_FORMAT}")
+    return [cell.strip().casefold() for cell in table.iloc[0]], table.iloc[1:]
 
 
 def _refuse_empty(cells: Sequence[str], name: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 Row = Mapping[str, Any]
 LOWER_IS_BETTER = ("perplexity",)
+# Metrics that need no labels: how often the variant does as the original.
+AGREEMENT = ("agreement", "top-10 overlap", "order agreement")
 FIELDS = ("recipe", "variant", "metric", "original", "value", "loss_points", "low", "high", "n",
           "decision", "reason", "latency_ms", "original_latency_ms", "texts_per_second",
           "original_texts_per_second", "size_bytes", "original_size_bytes", "memory_bytes",
@@ -22,6 +24,7 @@ def row_of(measured: Any) -> dict[str, Any]:
     row = {name: _plain(getattr(measured, name, None)) for name in FIELDS}
     row["speedup"] = _plain(getattr(measured, "speedup", None))
     row["gain"] = str(getattr(measured, "gain", "") or "")
+    row["unit"] = str((getattr(measured, "detail", None) or {}).get("unit", "text"))
     row["detail"] = _plain(getattr(measured, "detail", None) or {})
     row["steps"] = [_plain(step) for step in getattr(measured, "steps", ())]
     return row

@@ -139,7 +139,8 @@ def labels(text: str, tokens: Sequence[Sequence[Any]]) -> list[str]:
 
 def lens_table(payload: Payload, lang: str) -> dict[str, Any]:
     """Every token with its characters."""
-    headers = [SAY(lang, f"column.{name}") for name in ("tokenizer", "token", "piece", "from", "to")]
+    headers = [SAY(lang, f"column.{name}")
+               for name in ("tokenizer", "token", "piece", "from", "to")]
     return {"headers": headers, "data": [
         [row["name"], raw, payload["text"][start:end], start, end]
         for row in payload["rows"] for raw, start, end in row["tokens"]]}

@@ -49,7 +49,8 @@ class EngineLab:
 
     def compare(self, name: str, picked: Sequence[str] | None, own: str = "",
                 source: str = "bundled", typed: str = "", data: bytes | None = None,
-                lang: str = "en") -> Generator[LabOutcome | Stage, None, None]:
+                lang: str = "en", *, anew: bool = False,
+                ) -> Generator[LabOutcome | Stage, None, None]:
         """Measure recipes against the original, row by row; closing it stops.
 
         Raises:
@@ -60,7 +61,7 @@ class EngineLab:
             raise InputError(f"`source` must be one of {', '.join(SOURCES)}.")
         recipes = all_recipes(picked, own)
         return comparing.measured(self._engine, model, recipes,
-                                  examples(model, source, typed, data), lang)
+                                  examples(model, source, typed, data), lang, anew=anew)
 
     def side_by_side(self, name: str, recipe: str, text: str, lang: str = "en",
                      ) -> Generator[SidesOutcome | Stage, None, None]:

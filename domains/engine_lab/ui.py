@@ -23,6 +23,7 @@ from lepton_engine.compression.recipe import STEPS
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 MODEL_CHOICES = [(f"model.{name}", name) for name in MODELS]
 FIRST_MODEL = "finance-sentiment"
+LAYERS, HEADS = 6, 12  # of minilm-l6, whose attention is drawn
 Parts = dict[str, Any]
 
 
@@ -61,17 +62,17 @@ def _inside(block: Any) -> Iterator[None]:
 
 
 def _section(page: Page, name: str, fill: Callable[[Section], Parts]) -> tuple[Section, Parts]:
-    with page.label(gr.Tab(), label=f"tab.{name}") as tab:
-        with gr.Column(elem_classes="lp-tab lp-lab-section") as body:
-            section = Section(page, name, body)
-            section.label(gr.HTML(elem_classes="lp-lab-intro", js_on_load=None),
-                          value=lambda to: f"<p>{escape(page.texts(to, f'{name}.intro'))}</p>")
-            parts = fill(section)
+    with (page.label(gr.Tab(), label=f"tab.{name}") as tab,
+          gr.Column(elem_classes="lp-tab lp-lab-section") as body):
+        section = Section(page, name, body)
+        section.label(gr.HTML(elem_classes="lp-lab-intro", js_on_load=None),
+                      value=lambda to: f"<p>{escape(page.texts(to, f'{name}.intro'))}</p>")
+        parts = fill(section)
     return section, {**parts, "tab": tab}
 
 
 def _compare_layout(page: Page) -> Parts:
-    model = page.label(gr.Dropdown(value=FIRST_MODEL), label="model.label", choices=MODEL_CHOICES)
+    model = _model(page, FIRST_MODEL)
     kind = MODELS[FIRST_MODEL].kind
     picked = page.label(gr.Dropdown(
         list(RECIPES[kind]), value=list(FIRST[kind]), multiselect=True, allow_custom_value=True,
@@ -85,6 +86,8 @@ def _compare_layout(page: Page) -> Parts:
     typed = page.field("typed", lines=5, max_length=400_000, visible=False)
     file = page.label(gr.File(file_types=[".csv"], type="binary", height=110, visible=False),
                       label="file.label")
+    with page.folded():
+        anew = page.label(gr.Checkbox(False), label="anew.label", info="anew.info")
     run, stop = page.buttons("compare.run")
     page.example_bar({"name": model, "picked": picked, "own": own, "source": source,
                       "typed": typed})
@@ -104,7 +107,7 @@ def _compare_layout(page: Page) -> Parts:
             page.label(page.shows(gr.DownloadButton(size="sm", scale=0), export.html_file),
                        label="export.html")
     return {"model": model, "picked": picked, "own": own, "source": source, "typed": typed,
-            "file": file, "run": run, "stop": stop}
+            "file": file, "anew": anew, "run": run, "stop": stop}
 
 
 def _steps_html() -> str:
@@ -113,17 +116,21 @@ def _steps_html() -> str:
     return f'<ul class="lp-lab-kinds" lang="en">{rows}</ul>'
 
 
+def _model(page: Page, value: str) -> gr.Dropdown:
+    return page.label(gr.Dropdown(list(MODELS), value=value, min_width=260), label="model.label",
+                      choices=MODEL_CHOICES)
+
+
 def _recipe(section: Section, kind: str, value: str, label: str = "recipe.label",
             original: bool = False) -> gr.Dropdown:
     choices = [*(["original"] if original else []), *RECIPES[kind]]
-    return section.label(gr.Dropdown(choices, value=value, allow_custom_value=True), label=label,
-                         info="recipe.info")
+    return section.label(gr.Dropdown(choices, value=value, allow_custom_value=True,
+                                     min_width=260), label=label)
 
 
 def _sides_layout(section: Section) -> Parts:
     with gr.Row(elem_classes="lp-lab-inputs"):
-        model = section.label(gr.Dropdown(value=FIRST_MODEL), label="model.label",
-                              choices=MODEL_CHOICES)
+        model = _model(section, FIRST_MODEL)
         recipe = _recipe(section, MODELS[FIRST_MODEL].kind, "prune-neurons:0.5+int8")
     text = section.field("sidetext", lines=2)
     text.value = "Shares of the airline fell although its profit rose"
@@ -145,14 +152,16 @@ def _lens_layout(section: Section) -> Parts:
 
 def _heat_layout(section: Section) -> Parts:
     with gr.Row(elem_classes="lp-lab-inputs"):
-        text = section.field("heattext", lines=2, max_length=600)
+        text = section.field("heattext", lines=2, max_length=600, min_width=260)
         text.value = "The bank froze the card because it was lost."
         recipe = _recipe(section, "encoder", "prune-heads:0.25", original=True)
     run, _ = section.buttons("heat.run", stop=False)
     with gr.Row(elem_classes="lp-lab-inputs"):
-        layer = section.label(gr.Slider(1, 6, 1, step=1), label="layer.label")
-        head = section.label(gr.Dropdown(value=-1), label="head.label", choices=[
-            ("heat.mean", -1), *((str(n + 1), n) for n in range(12))])
+        layer = section.label(gr.Slider(1, LAYERS, 1, step=1, min_width=260), label="layer.label")
+        head = section.label(
+            gr.Dropdown(list(range(-1, HEADS)), value=-1, min_width=260), label="head.label",
+            choices=lambda to: [(section.texts(to, "heat.mean"), -1),
+                                *((str(n + 1), n) for n in range(HEADS))])
     section.shows(gr.HTML(js_on_load=None), sections.heat_html)
     with gr.Row(elem_classes="lp-lab-plots"):
         for place in (0, 1):
@@ -162,10 +171,8 @@ def _heat_layout(section: Section) -> Parts:
 
 
 def _memory_layout(section: Section) -> Parts:
-    section.shows(gr.HTML(js_on_load=None), sections.panel_html)
     with gr.Row(elem_classes="lp-lab-inputs"):
-        model = section.label(gr.Dropdown(value="minilm-l6"), label="model.label",
-                              choices=MODEL_CHOICES)
+        model = _model(section, "minilm-l6")
         recipe = _recipe(section, "encoder", "int8", "loadrecipe.label", original=True)
     load, _ = section.buttons("memory.load", stop=False)
     with gr.Row(elem_classes="lp-lab-inputs"):
@@ -173,6 +180,7 @@ def _memory_layout(section: Section) -> Parts:
     with gr.Row(elem_classes="lp-buttons"):
         unload = section.label(gr.Button(scale=0), value="memory.unload")
         refresh = section.label(gr.Button(scale=0), value="memory.refresh")
+    section.shows(gr.HTML(js_on_load=None), sections.panel_html)
     return {"model": model, "recipe": recipe, "load": load, "key": key, "unload": unload,
             "refresh": refresh}
 
@@ -197,17 +205,17 @@ def _told(steps: Any) -> Iterator[Any]:
 
 def _wire_compare(page: Page, parts: Parts, service: EngineLab) -> None:
     def measure(name: str, picked: list[str], own: str, source: str, typed: str,
-                data: bytes | None, lang: str) -> Iterator[Any]:
-        yield from _told(service.compare(name, picked, own, source, typed, data, lang))
+                data: bytes | None, anew: bool, lang: str) -> Iterator[Any]:
+        yield from _told(service.compare(name, picked, own, source, typed, data, lang, anew=anew))
 
     def stored(name: str, lang: str) -> Any:
         kind = MODELS[name].kind
         return (service.stored(name, lang).to_json(),
                 gr.update(choices=list(RECIPES[kind]), value=list(FIRST[kind])))
 
-    page.run([parts["run"].click, parts["own"].submit], measure,
-             [*(parts[key] for key in ("model", "picked", "own", "source", "typed", "file")),
-              page.lang], [page.payload], button=parts["run"], stop=parts["stop"], examples=True)
+    given = [parts[key] for key in ("model", "picked", "own", "source", "typed", "file", "anew")]
+    page.run([parts["run"].click, parts["own"].submit], measure, [*given, page.lang],
+             [page.payload], button=parts["run"], stop=parts["stop"], examples=True)
     page.run(parts["model"].input, stored, [parts["model"], page.lang],
              [page.payload, parts["picked"]])
     parts["source"].change(
@@ -266,11 +274,13 @@ def _wire_memory(section: Section, parts: Parts, service: EngineLab) -> None:
         return service.panel(lang).to_json(), keys()
 
     def load(name: str, recipe: str, lang: str) -> Iterator[Any]:
+        yield show(lang)  # what stands there stays true, whatever comes of the loading
         for step in _told(service.load(name, recipe, lang)):
             yield step if isinstance(step, Working) else (step, keys())
 
-    def unload(key: str, lang: str) -> Any:
-        return service.unload(key, lang).to_json(), keys()
+    def unload(key: str, lang: str) -> Iterator[Any]:
+        yield show(lang)
+        yield service.unload(key, lang).to_json(), keys()
 
     outputs = [section.payload, parts["key"]]
     section.run([parts["tab"].select, parts["refresh"].click], show, [section.lang], outputs)

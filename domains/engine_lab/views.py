@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domains.engine_lab.rows import gains_little, lower_is_better
+from domains.engine_lab.rows import AGREEMENT, gains_little, lower_is_better
 from domains.shared.markup import escape, size, three
 from domains.shared.tables import csv_file
 from domains.shared.texts import Texts
@@ -48,7 +48,9 @@ def _where(payload: Payload, lang: str) -> str:
         return ""
     latest = max(rows, key=lambda row: row.get("date") or "")
     most = max(int(row.get("n") or 0) for row in rows)
-    return SAY(lang, "head.where", host=latest["host"], date=latest["date"], n=f"{most:,}")
+    about = str((latest.get("detail") or {}).get("about") or "")
+    return SAY(lang, "head.where", host=latest["host"], date=latest["date"], n=f"{most:,}",
+               about=f"{about}." if about and payload["stored"] else "").strip()
 
 
 def verdicts_html(payload: Payload, lang: str) -> str:
@@ -90,10 +92,11 @@ def facts_of(row: Row, lang: str) -> list[str]:
     """Speed, size and memory as short phrases; what was not measured is left out."""
     facts = []
     if row.get("speedup"):
-        facts.append(SAY(lang, "fact.speed", times=three(row["speedup"]),
+        key = "fact.speed_token" if row["unit"] == "token" else "fact.speed"
+        facts.append(SAY(lang, key, times=three(row["speedup"]),
                          ms=three(row["latency_ms"]), before=three(row["original_latency_ms"])))
     if row.get("texts_per_second") and row.get("original_texts_per_second"):
-        unit = "tokens" if (row.get("detail") or {}).get("unit") == "tokens" else "texts"
+        unit = "tokens" if row["unit"] == "token" else "texts"
         facts.append(SAY(lang, f"fact.{unit}", now=three(row["texts_per_second"]),
                          before=three(row["original_texts_per_second"])))
     if row.get("size_bytes"):
@@ -115,8 +118,17 @@ def words(row: Row, lang: str) -> str:
     said = SAY(lang, key, points=f"{abs(lost):.2f}", low=f"{row['low']:.2f}",
                high=f"{row['high']:.2f}", n=f"{row['n']:,}", metric=metric(row["metric"], lang),
                value=three(row["value"]), original=three(row["original"]))
-    return said + ("" if lang == "zh" else " ") + SAY(lang, f"words.{_why(row)}",
-                                                     least=f"{LEAST_N:,}")
+    why = _decoder_why(row, lang) if row["unit"] == "token" else SAY(
+        lang, f"words.{_why(row)}", least=f"{LEAST_N:,}")
+    return said + ("" if lang == "zh" else " ") + why
+
+
+def _decoder_why(row: Row, lang: str) -> str:
+    """A language model has a rule of its own: perplexity and McNemar's test."""
+    facts = row.get("detail") or {}
+    ratio = ((facts.get("perplexity") or {}).get("all") or {}).get("ratio")
+    return SAY(lang, f"words.decoder_{row['decision']}", ratio="–" if ratio is None
+               else f"{ratio:.4f}", p=three(facts.get("mcnemar_p")))
 
 
 def _why(row: Row) -> str:
@@ -124,7 +136,7 @@ def _why(row: Row) -> str:
         return "passed"
     if row["decision"] == "refused":
         return "refused_loss" if row["loss_points"] > 0.5 else "refused_interval"
-    return "few" if row["n"] < LEAST_N else "unlabelled"
+    return "unlabelled" if row["metric"] in AGREEMENT else "few"
 
 
 def metric(name: str, lang: str) -> str:
@@ -137,9 +149,9 @@ def _little(row: Row, lang: str) -> str:
     """Said of a step that gains less than 5 %; the engine's own sentence where it has one."""
     if row.get("gain") and lang == "en":
         return str(row["gain"])
-    if row.get("gain") or gains_little(row):
+    if row.get("gain"):
         return SAY(lang, "words.little", times=three(row.get("speedup")))
-    return ""
+    return SAY(lang, "words.slow", times=three(row["speedup"])) if gains_little(row) else ""
 
 
 def _earlier(row: Row, lang: str) -> str:
