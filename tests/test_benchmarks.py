@@ -103,6 +103,7 @@ def test_rounds_give_all_the_same_texts_and_go_on_without_one_that_fails() -> No
     entries = [Entry(Contender("base", LETTERS)),
                Entry(Contender("far", LETTERS, {"turned": 50.0}), slow=True),
                Entry(Contender("stuck", LETTERS, {"turned": -1.0})),
+               Entry(Contender("alone", LETTERS), many=False),
                Entry(Contender("fragile", LETTERS, {"broken": "Word"}))]
     plan = Plan(texts=40, rounds=2, slow_rounds=1, sentences=3, sentence_rounds=2)
     with Field(quiet) as field:
@@ -116,7 +117,9 @@ def test_rounds_give_all_the_same_texts_and_go_on_without_one_that_fails() -> No
     assert field.failed == {"stuck": "ValueError: this one cannot load",
                             "fragile": "RuntimeError: broke on the way"}
     times = dict(rounds.finished())
-    assert set(times) == {"base", "far"}
+    assert set(times) == {"base", "far", "alone"}
+    assert times["alone"].one_ms
+    assert not times["alone"].many_s
     assert len(times["base"].one_ms) == len(times["base"].many_s) == 2
     assert len(times["far"].many_s) == 1
     assert times["base"].cosine() == pytest.approx(1.0)
