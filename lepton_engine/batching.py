@@ -35,6 +35,8 @@ def plan(lengths: Sequence[int], max_texts: int = MAX_TEXTS,
 
 def padded(rows: Sequence[Sequence[int]], fill: int) -> np.ndarray:
     """int64 (rows, longest), each row filled up at the right with ``fill``."""
+    if len(rows) == 1:  # a single text, whose answer somebody waits for
+        return np.array(rows, dtype=np.int64)
     width = max(len(row) for row in rows)
     array = np.full((len(rows), width), fill, dtype=np.int64)
     for index, row in enumerate(rows):
@@ -46,6 +48,8 @@ def joined(rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]], pad_id
            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One batch: input_ids, attention_mask and token_type_ids, int64 (rows, longest)."""
     ids = padded(rows, pad_id)
+    if len(rows) == 1:
+        return ids, np.ones_like(ids), padded(types, 0)
     lengths = np.array([len(row) for row in rows])
     mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
     return ids, mask, padded(types, 0)
