@@ -10,14 +10,14 @@ stay as they are: a few thousand texts touch few of their rows.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from lepton_engine.compression.looking import Outputs, _mean_vectors, outputs_of
+from lepton_engine.compression.looking import Outputs, mean_vectors, outputs_of
 from lepton_engine.compression.modules import Batch, Change, Context, Structure
 from lepton_engine.errors import InputError
 
@@ -91,7 +91,7 @@ def _trained(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
-def _shape(steps: int, warm_up: float) -> object:
+def _shape(steps: int, warm_up: float) -> Callable[[int], float]:
     rising = max(1, round(steps * warm_up))
     return lambda step: min((step + 1) / rising, max(0.0, (steps - step) / max(1, steps - rising)))
 
@@ -127,10 +127,10 @@ def _loss(structure: Structure, original: nn.Module, batch: Batch,
         return _far(got.last, wanted.last, mask) + _decoder_logits(got, wanted, mask)
     kept: list[int] = getattr(structure.layers, "kept", None) or list(range(len(structure.layers)))
     targets = [*kept[1:], len(wanted.hidden) - 1]
-    pairs = [(got.hidden[index + 1], wanted.hidden[target]) for index, target in enumerate(targets)]
-    loss = torch.stack([_far(ours, theirs, mask) for ours, theirs in pairs]).mean()
-    vectors = (_mean_vectors(outputs.last.float(), mask) for outputs in (got, wanted))
-    loss = loss + 1 - functional.cosine_similarity(*vectors).mean()
+    loss = torch.stack([_far(got.hidden[index + 1], wanted.hidden[target], mask)
+                        for index, target in enumerate(targets)]).mean()
+    ours, theirs = (mean_vectors(outputs.last.float(), mask) for outputs in (got, wanted))
+    loss = loss + 1 - functional.cosine_similarity(ours, theirs).mean()
     if got.logits is not None and wanted.logits is not None and got.logits.dim() == 2:
         loss = loss + _labels(got.logits, wanted.logits, config.temperature)
     return loss

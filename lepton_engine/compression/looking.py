@@ -49,7 +49,7 @@ def some(batches: Sequence[Batch], limit: int) -> list[Batch]:
     return [batches[round(i * (len(batches) - 1) / (limit - 1))] for i in range(limit)]
 
 
-def _mean_vectors(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def mean_vectors(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """(batch, width): the mean over the tokens that are no padding."""
     weights = mask.unsqueeze(2).to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
@@ -71,7 +71,7 @@ def _probe(outputs: Outputs, batch: Batch, decoder: bool,
                                            reduction="sum")
     if outputs.logits is not None and outputs.logits.dim() == 2:
         return (outputs.logits * _directions(outputs.logits, generator)).sum()
-    pooled = _mean_vectors(outputs.last, mask)
+    pooled = mean_vectors(outputs.last, mask)
     tokens = outputs.last * _directions(outputs.last, generator) * mask.unsqueeze(2)
     spread = mask.sum(1, keepdim=True).unsqueeze(2).clamp(min=1).sqrt()
     return (pooled * _directions(pooled, generator)).sum() + (tokens / spread).sum()
@@ -96,7 +96,8 @@ def importances(context: Context, path: str, group: Callable[[int], int],
     Returns:
         For each layer float32 (groups,).
     """
-    structure, seen = context.structure, {}
+    structure = context.structure
+    seen: dict[int, torch.Tensor] = {}
     scores = [torch.zeros(0)] * len(structure.layers)
     handles = [layer.get_submodule(path).register_forward_pre_hook(_watch(seen, index))
                for index, layer in enumerate(structure.layers)]

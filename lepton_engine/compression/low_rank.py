@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from lepton_engine.compression.looking import Moments, moments
-from lepton_engine.compression.modules import Change, Context, Factors, Structure
+from lepton_engine.compression.modules import Change, Context, Factors, Structure, dense
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def apply(context: Context, value: float) -> Change:
 
 
 def factorise(context: Context, config: Config) -> Change:
-    structure, spectra = context.structure, {}
+    structure = context.structure
+    spectra: dict[tuple[int, str], Spectrum] = {}
     sharing: dict[tuple[int, str], list[str]] = {}
     for index, path, part in structure.linears():
         if not isinstance(part, Factors):
@@ -84,8 +86,8 @@ def factorise(context: Context, config: Config) -> Change:
     def decompose(index: int, source: str, found: Moments) -> None:
         root = square_root(found.second, config.ridge)
         for path in sharing[index, source]:
-            weight = structure.layers[index].get_submodule(path).weight
-            spectra[index, path] = decomposed(weight.detach().float().cpu(), *root)
+            weight = dense(structure.layers[index].get_submodule(path))
+            spectra[index, path] = decomposed(weight.float().cpu(), *root)
 
     moments(context, list(sharing), "decomposing the layers", decompose)
     places = sorted(spectra)
@@ -149,7 +151,7 @@ def chosen(spectra: Sequence[Spectrum], config: Config) -> list[int]:
 
 def replace(structure: Structure, index: int, path: str, spectrum: Spectrum, rank: int) -> None:
     """Put the factors of ``rank`` in the place of the layer."""
-    part = structure.layers[index].get_submodule(path)
-    factors = Factors(spectrum.first[:rank].to(part.weight), spectrum.second[:, :rank]
-                      .to(part.weight), part.bias)  # type: ignore[arg-type]
+    part: Any = structure.layers[index].get_submodule(path)
+    factors = Factors(spectrum.first[:rank].to(part.weight),
+                      spectrum.second[:, :rank].to(part.weight), part.bias)
     structure.layers[index].set_submodule(path, factors)

@@ -127,7 +127,8 @@ def _formats(model: Model) -> dict[str, int]:
 
 def _compressed(model: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the products and look-ups with small weights, and of those left, with why."""
-    changed, left = [], []
+    changed: list[str] = []
+    left: list[str] = []
     for node in model.get_ops():
         if node.get_type_name() not in ("MatMul", "Gather"):
             continue
@@ -142,7 +143,8 @@ def _compressed(model: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _products(model: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Products whose both inputs are rounded, and those that are not."""
-    changed, left = [], []
+    changed: list[str] = []
+    left: list[str] = []
     for node in model.get_ops():
         if node.get_type_name() not in ("MatMul", "Convolution"):
             continue
