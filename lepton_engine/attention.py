@@ -6,8 +6,9 @@ network once, and it stays in the store.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def _open_openvino(serving: Serving, spec: ModelSpec, folder: Path, job: Any, in
     from lepton_engine.runtimes.encoders import conversion_key
 
     recipe = Recipe.parse(job.recipe)
-    key = {**conversion_key(spec, folder, recipe, job.texts or None), "part": "attention"}
+    key = {**conversion_key(spec, folder, recipe, job.texts or None), "part": "attention 2"}
     converted = serving.store.converted(
         key, lambda target: export(replace(job, target=str(target)), tell, _MODULE), heard(tell))
     return OpenVinoHeads(converted)
@@ -98,7 +99,8 @@ def _open_torch(serving: Serving, spec: ModelSpec, folder: Path, job: Any, info:
     return TorchHeads(job, info)
 
 
-_OPEN = {"openvino": _open_openvino, "torch": _open_torch}
+_OPEN: dict[str, Callable[..., OpenVinoHeads | TorchHeads]] = {
+    "openvino": _open_openvino, "torch": _open_torch}
 
 
 class OpenVinoHeads:
@@ -110,6 +112,7 @@ class OpenVinoHeads:
         from lepton_engine.runtimes.openvino_encoder import XML, core, read_signature
 
         self.signature = read_signature(folder)
+        self.count = int(json.loads((folder / "heads.json").read_text(encoding="utf-8")))
         path = folder / XML
         self._compiled = core().compile_model(
             core().read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32})
@@ -133,13 +136,16 @@ class TorchHeads:
         if Recipe.parse(job.recipe).number_format:
             raise InputError("The torch runtime has no number formats for encoders. Ask for the "
                              "recipe without its last step.")
-        self._encoder = TorchEncoder(attention_module(job), info)
+        module = attention_module(job)
+        self.count = module.heads
+        self._encoder = TorchEncoder(module, info)
         self.signature = self._encoder.signature
         self.memory_bytes = self._encoder.memory_bytes
 
     def run(self, given: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """(heads, n, n) of every layer."""
-        found = self._encoder.run(**given)
+        found = self._encoder.run(given["input_ids"], given["attention_mask"],
+                                  given.get("token_type_ids"))
         return [found[name][0] for name in self.signature.outputs]
 
 
@@ -164,7 +170,7 @@ class LoadedAttention:
                              "has more. Shorten it.")
         heads = self.heads
         assert heads is not None  # the pool closes nobody who is used
-        weights = stacked(heads.run(_inputs(pieces, heads.signature.type_ids)))
+        weights = stacked(heads.run(_inputs(pieces, heads.signature.type_ids)), heads.count)
         stamp = self.info.stamp((time.perf_counter() - started) * 1000, tokens=len(pieces.ids))
         return Attention(tuple(pieces.tokens), tuple((a, b) for a, b in pieces.offsets), weights,
                          stamp)
@@ -181,13 +187,12 @@ def _inputs(pieces: Pieces, type_ids: bool) -> dict[str, np.ndarray]:
     return {**given, "token_type_ids": np.zeros_like(ids)} if type_ids else given
 
 
-def stacked(layers: Sequence[np.ndarray]) -> np.ndarray:
+def stacked(layers: Sequence[np.ndarray], heads: int) -> np.ndarray:
     """float32 (layers, heads, n, n). Where heads were removed, the last ones of a layer are
     NaN: those that stay are numbered anew."""
     import numpy as np
 
-    most = max(layer.shape[0] for layer in layers)
-    whole = np.full((len(layers), most, *layers[0].shape[1:]), np.nan, dtype=np.float32)
+    whole = np.full((len(layers), heads, *layers[0].shape[1:]), np.nan, dtype=np.float32)
     for row, layer in zip(whole, layers, strict=True):
         row[:layer.shape[0]] = layer
     return whole

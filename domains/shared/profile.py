@@ -13,6 +13,8 @@ from lepton_engine import profiles
 from lepton_engine.compression.verdicts import Verdict
 from lepton_engine.errors import LeptonError
 
+_PLACE = "§§"  # where the rows go, which are markup of their own
+
 
 @dataclass(frozen=True)
 class Running:
@@ -42,22 +44,27 @@ def profile_html(profile: str, rows: Sequence[Running], notes: Sequence[str] = (
     """One line. ``notes`` are the engine's sentences on what does not run as it was meant to."""
     say = Texts("page")
     if rows and profile != profiles.ORIGINAL:
-        listed = "; ".join(_said(row, profile, lang, say) for row in rows)
-        text = say(lang, f"profile.{profile}_note", rows=listed)
+        dates = sorted({row.verdict.date for row in rows if row.verdict})
+        text = escape(say(lang, f"profile.{profile}_note", rows=_PLACE,
+                          dates=", ".join(dates) or "–"))
+        text = text.replace(_PLACE, " · ".join(_said(row, profile, lang, say) for row in rows))
     else:
         key = profile if profile == profiles.ORIGINAL else "none"
-        text = say(lang, f"profile.{key}_note")
+        text = escape(say(lang, f"profile.{key}_note"))
     warned = "".join(f' <span class="lp-profile-warning">{escape(note)}</span>' for note in notes)
-    return f'<p class="lp-profile-note">{escape(text)}{warned}</p>'
+    return f'<p class="lp-profile-note">{text}{warned}</p>'
 
 
 def _said(row: Running, profile: str, lang: str, say: Texts) -> str:
+    """A few words; what exactly was measured stands behind them."""
     verdict = row.verdict
     if verdict is None:
-        return say(lang, "profile.unmeasured", name=row.name, recipe=row.recipe)
-    loss = verdict.loss_points
-    key = "profile.gains" if loss < 0 else "profile.loses"
-    facts = {"name": row.name, "recipe": row.recipe, "points": three(abs(loss)),
-             "metric": verdict.metric, "n": f"{verdict.n:,}", "date": verdict.date,
-             "speedup": three(verdict.speedup) if math.isfinite(verdict.speedup) else "–"}
-    return say(lang, key if profile == profiles.FAST else "profile.passed", **facts)
+        return escape(say(lang, "profile.unmeasured", name=row.name, recipe=row.recipe))
+    speed = three(verdict.speedup) if math.isfinite(verdict.speedup) else "–"
+    sign = "+" if verdict.loss_points < 0 else "−"
+    facts = {"name": row.name, "recipe": row.recipe, "metric": verdict.metric, "speedup": speed,
+             "points": f"{sign}{three(abs(verdict.loss_points))}", "n": f"{verdict.n:,}",
+             "date": verdict.date, "host": verdict.host}
+    short = say(lang, "profile.price" if profile == profiles.FAST else "profile.passed", **facts)
+    return (f'<span tabindex="0" title="{escape(say(lang, "profile.measured", **facts))}">'
+            f"{escape(short)}</span>")

@@ -22,6 +22,9 @@ from lepton_engine.errors import InputError, LeptonError
 from lepton_engine.runtimes.checkpoint import Signature
 from lepton_engine.runtimes.torch_encoder import EncoderModule, NamedOutputs
 
+#: Beside the network: how many heads a layer was published with.
+HEADS = "heads.json"
+
 
 class AttentionWeights(EncoderModule):
     """A transformers encoder whose outputs are its attention weights, layer by layer.
@@ -35,10 +38,15 @@ class AttentionWeights(EncoderModule):
         if not isinstance(encoder, NamedOutputs):
             raise InputError("This encoder has no attention heads: it is a convolutional network. "
                              "Choose minilm-l6, mpnet or reranker.")
-        self.module: Any = encoder.module
+        inner: Any = encoder.module
         # Only the plain implementation computes the weights as such.
-        self.module.set_attn_implementation("eager")
-        layers = int(self.module.config.num_hidden_layers)
+        inner.set_attn_implementation("eager")
+        self.module = inner
+        #: Of a layer as published, whatever a recipe removed.
+        self.heads = int(inner.config.num_attention_heads)
+        # Counted from a run: layers may have been removed.
+        layers = len(inner(input_ids=torch.ones((1, 2), dtype=torch.int64),
+                           return_dict=True, output_attentions=True).attentions)
         known = encoder.signature
         self.signature = Signature(tuple(f"attention_{i}" for i in range(layers)), (),
                                    known.type_ids, known.vocabulary_size, known.max_positions)
@@ -64,7 +72,7 @@ def attention_module(job: Job) -> AttentionWeights:
 
 
 def run(job: Job) -> None:
-    """Write ``model.xml``, ``model.bin`` and ``signature.json`` into the job's target."""
+    """Write ``model.xml``, ``.bin``, ``signature.json`` and ``heads.json`` into the target."""
     from lepton_engine.runtimes.openvino_encoder import convert
 
     warnings.filterwarnings("ignore")  # remarks of the tracer
@@ -72,6 +80,7 @@ def run(job: Job) -> None:
     module = attention_module(job)
     say("writing the attention heads", None)
     convert(module, Path(job.target))
+    (Path(job.target) / HEADS).write_text(json.dumps(module.heads), encoding="utf-8")
     if Recipe.parse(job.recipe).number_format:
         _quantise(job, module)
 

@@ -78,7 +78,7 @@ def test_every_tab_follows_the_profile(
         assert "/original@fake" in text, domain.slug
         assert "int4@fake" not in text, domain.slug
     seen.page.locator(".lp-profile label", has_text="fast").click()
-    note.filter(has_text="minilm-l6 int4 loses 2.14 points of weighted F1").wait_for()
+    note.filter(has_text="minilm-l6 int4 −2.14 points (n = 9,543)").wait_for()
     seen.shot("profile-fast")
     for domain in answering:
         seen.open_tab(Texts(domain.slug)("en", "title"))

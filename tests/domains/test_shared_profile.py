@@ -24,16 +24,19 @@ def line(profile: str, lang: str = "en", engine: FakeEngine | None = None,
 
 def test_fast_says_its_measured_price() -> None:
     said = line("fast")
-    assert ("finance-sentiment int4 loses 2.14 points of weighted F1, 4.00 times as fast "
-            "(n = 9,543, 2026-11-23)") in said
-    assert "reranker int8 loses nothing (+0.300 points of order agreement)" in said
+    assert "measured 2026-11-23: " in said
+    assert ">finance-sentiment int4 −2.14 points (n = 9,543)</span>" in said
+    assert ('title="−2.14 points of weighted F1, 4.00 times as fast; n = 9,543; 2026-11-23, '
+            '2 cores"') in said
+    assert ">reranker int8 +0.300 points (n = 9,543)</span>" in said
     assert "minilm-l6" not in said
 
 
 def test_balanced_names_what_passed_and_original_names_nothing() -> None:
-    passed = "(passed: loses at most half a point)"
-    assert (f"Compressed: finance-sentiment int8 {passed}; reranker int8 {passed}."
-            in line("balanced"))
+    said = line("balanced")
+    assert "Compressed: <span" in said
+    assert ">finance-sentiment int8 (passed the gate)</span> · <span" in said
+    assert "points (" not in said
     assert "int" not in line("original").replace("lp-profile-note", "")
 
 
@@ -55,4 +58,4 @@ def test_an_unmeasured_variant_is_called_that() -> None:
         def recipe_for(self, name: str, profile: str | None = None):  # type: ignore[no-untyped-def]
             return "int8"
 
-    assert "minilm-l6 int8 (loss not measured)" in line("balanced", engine=Decoders())
+    assert "minilm-l6 int8 (not measured yet)" in line("balanced", engine=Decoders())
