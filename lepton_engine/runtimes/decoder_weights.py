@@ -89,7 +89,7 @@ def _save_for_schemas(tokenizer: Any, target: Path) -> None:
     """The tokenizer as OpenVINO models, which GenAI needs to hold a reply to a JSON schema."""
     try:
         import openvino as ov
-        from openvino_tokenizers import convert_tokenizer
+        from openvino_tokenizers import convert_tokenizer  # type: ignore[import-untyped]
 
         models = convert_tokenizer(tokenizer, with_detokenizer=True)
         for model, name in zip(models, SCHEMA_FILES, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -16,7 +17,7 @@ from lepton_engine.chat import ChatTokenizer
 from lepton_engine.device import DeviceChoice
 from lepton_engine.errors import BusyError, DeadlineError, ModelUnavailableError, RuntimeFailure
 from lepton_engine.generation import ChatOptions, stream_reply
-from lepton_engine.runtimes import decoders, openvino_decoder
+from lepton_engine.runtimes import decoder_process, decoders, openvino_decoder
 from lepton_engine.runtimes.base import DecoderRuntime, GenerateOptions
 from lepton_engine.runtimes.decoder_queue import Places
 from lepton_engine.runtimes.openvino_decoder import OpenVINODecoder
@@ -141,13 +142,13 @@ def test_closing_the_stream_stops_the_production(
 def test_a_deadline_ends_with_what_there_is_or_a_sentence(
         worker: tuple[OpenVINODecoder, ChatTokenizer], monkeypatch: pytest.MonkeyPatch) -> None:
     decoder, tokenizer = worker
-    send = openvino_decoder.Process.send
+    send = decoder_process.Process.send
 
-    def lost(self: openvino_decoder.Process, **message: object) -> None:
+    def lost(self: decoder_process.Process, **message: object) -> None:
         if message["op"] != "add":
             send(self, **message)
 
-    monkeypatch.setattr(openvino_decoder.Process, "send", lost)
+    monkeypatch.setattr(decoder_process.Process, "send", lost)
     with pytest.raises(DeadlineError, match=r"no answer within 0\.3 s"):
         list(stream_reply(decoder, tokenizer, MESSAGES, ChatOptions(timeout_s=0.3)))
 
@@ -207,6 +208,29 @@ def test_a_full_queue_answers_at_once_with_the_wait(
     with (places.taken(1), pytest.raises(BusyError, match=r"in about \d+ second")):
         list(stream_reply(decoder, tokenizer, MESSAGES, ChatOptions()))
     assert list(stream_reply(decoder, tokenizer, MESSAGES, ChatOptions(max_new_tokens=2)))
+
+
+def test_a_reply_follows_its_schema_and_the_others_go_on(
+        worker: tuple[OpenVINODecoder, ChatTokenizer]) -> None:
+    decoder, tokenizer = worker
+    before = ids_of(decoder, tokenizer.encode_messages(MESSAGES), 4)
+    for answer in (["a bank card", "the fox"], [7, 42]):
+        options = ChatOptions(max_new_tokens=40, schema={"enum": answer})
+        chunks = list(stream_reply(decoder, tokenizer, MESSAGES, options))
+        assert json.loads("".join(c.text for c in chunks)) in answer
+        assert chunks[-1].finish_reason == "stop"
+    assert ids_of(decoder, tokenizer.encode_messages(MESSAGES), 4) == before
+
+
+def test_closed_streams_free_their_places(worker: tuple[OpenVINODecoder, ChatTokenizer]) -> None:
+    decoder, tokenizer = worker
+    for _ in range(2 * openvino_decoder.MAX_STREAMS):
+        stream = stream_reply(decoder, tokenizer, MESSAGES, ChatOptions(max_new_tokens=256))
+        next(stream)
+        stream.close()  # type: ignore[attr-defined]
+    chunks = list(stream_reply(decoder, tokenizer, MESSAGES, ChatOptions(max_new_tokens=4)))
+    assert chunks[-1].stamp is not None
+    assert chunks[-1].stamp.queue_wait_ms < 1_000
 
 
 def test_a_model_that_names_its_own_code_is_refused(tmp_path: Path, store: Store) -> None:
