@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from lepton_engine.subwords import Vocabulary
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "calibration" / "en.txt"
-#: Raised when a method changes what it makes of the same texts.
-METHODS = "1"
 SEED = 0
 LEAST_TEXTS = 8
 #: Of a longer text the beginning is looked at: ranges and importances settle on far less.
@@ -64,7 +62,8 @@ def recipe_key(recipe: Recipe, texts: Sequence[str] | None = None) -> dict[str, 
     """What a compressed model depends on besides its original: for the key of the store."""
     key = {"recipe": str(recipe)}
     if len(recipe):
-        key |= {"methods": METHODS, "nncf": importlib.metadata.version("nncf")}
+        key |= {"methods": str(max(step.kind.version for step in recipe)),
+                "nncf": importlib.metadata.version("nncf")}
     if recipe.needs_texts:
         key |= {"texts": texts_digest(chosen_texts(texts)), "seed": str(SEED)}
     return key

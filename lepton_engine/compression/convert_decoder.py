@@ -20,8 +20,9 @@ Tell = Callable[[str, float | None], None]
 #: A pass of half a billion weights over one text takes a tenth of a second and more.
 TEXTS = 128
 BATCH = 8
-#: GenAI keeps a cache between steps, so activations have no fixed ranges: their weights only.
-NEAREST = {"int8": "int8-weights"}
+#: A decoder meets its own words, of which calibration texts say little: its activations are
+#: rounded as they come.
+NEAREST = {"int8": "int8-dynamic"}
 
 
 def compress_module(model: PreTrainedModel, source: Path, recipe: Recipe, texts: Sequence[str],
@@ -65,8 +66,7 @@ def compress_graph(graph: Model, recipe: Recipe, target: Path, parameters: int,
     write_properties(target, done.properties)
     detail = done.detail
     if name in NEAREST:
-        detail += (" A decoder's activations have no fixed ranges, so they stay in floating "
-                   f"point: this is what {NEAREST[name]} is.")
+        detail += f" For a decoder that is the same as {NEAREST[name]}: nothing is calibrated."
     report = StepReport(name, done.layers, done.skipped, parameters, parameters, detail,
                         time.perf_counter() - start)
     return done.model, [report]

@@ -104,8 +104,7 @@ def importances(context: Context, path: str, group: Callable[[int], int],
     generator = torch.Generator().manual_seed(context.seed)
     chosen = some(context.batches, SCORED_BATCHES)
     learning = [p for p in context.module.parameters() if p.requires_grad]
-    for parameter in learning:
-        parameter.requires_grad_(False)
+    _learn(learning, False)
     try:
         for number, batch in enumerate(chosen):
             context.tell(stage, number / len(chosen))
@@ -121,9 +120,13 @@ def importances(context: Context, path: str, group: Callable[[int], int],
     finally:
         for handle in handles:
             handle.remove()
-        for parameter in learning:
-            parameter.requires_grad_(True)
+        _learn(learning, True)
     return [score.cpu() for score in scores]
+
+
+def _learn(parameters: Sequence[nn.Parameter], wanted: bool) -> None:
+    for parameter in parameters:
+        parameter.requires_grad_(wanted)
 
 
 def _watch(seen: dict[int, torch.Tensor], index: int) -> Callable[..., None]:

@@ -3,8 +3,9 @@
 ``int8`` puts a rounding before every matrix product; its ranges come from calibration texts,
 with outliers of activations moved into the weights (SmoothQuant, Xiao et al. 2023,
 arXiv:2211.10438), which is what NNCF does for transformers. The others compress weights only.
-``int8-dynamic`` lets the runtime round the activations as they come, by groups; OpenVINO does
-that for compressed weights when a property asks for it, so the property is stored beside.
+Before products with compressed weights OpenVINO rounds the activations as they come, by groups
+of 32, unless a property forbids it: ``int8-dynamic`` asks for that and ``int8-weights`` forbids
+it, so that the name is true; the property is stored beside the graph.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Extra properties for compiling, as JSON, beside the converted model.
 COMPILE = "compile.json"
-DYNAMIC_GROUP = 64
+DYNAMIC_GROUP = 32
 #: More calibration texts move no range by a visible amount, and each costs two passes.
 CALIBRATION_TEXTS = 128
 Row = Mapping[str, "np.ndarray"]
@@ -31,10 +32,12 @@ Row = Mapping[str, "np.ndarray"]
 
 @dataclass(frozen=True)
 class WeightFormat:
-    """Config of a weight format: NNCF's mode, and its group (-1: one scale a channel)."""
+    """Config of a weight format: NNCF's mode, its group (-1: one scale a channel), and how many
+    activations are rounded together as they come (0: none)."""
 
     mode: str
     group: int | None = None
+    rounded: int = DYNAMIC_GROUP
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Quantised:
 
 
 FORMATS: Mapping[str, WeightFormat] = {
-    "int8-weights": WeightFormat("INT8_ASYM"),
+    "int8-weights": WeightFormat("INT8_ASYM", rounded=0),
     "int8-dynamic": WeightFormat("INT8_ASYM"),
     "int4": WeightFormat("INT4_ASYM", 64),
     "int4-channel": WeightFormat("INT4_SYM", -1),
@@ -103,10 +106,9 @@ def _weights(model: Model, name: str) -> Quantised:
                                  **extra)
     counts = _formats(done)
     detail = "Weights: " + ", ".join(f"{count} in {kind}" for kind, count in counts.items()) + "."
-    properties = {}
-    if name == "int8-dynamic":
-        properties = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": DYNAMIC_GROUP}
-        detail += f" Activations are rounded in groups of {DYNAMIC_GROUP} where OpenVINO can."
+    properties = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": found.rounded}
+    detail += (f" Activations are rounded to 8 bits in groups of {found.rounded} where OpenVINO "
+               "has the means." if found.rounded else " Computed in floating point.")
     layers, skipped = _compressed(done)
     return Quantised(done, layers, skipped, detail, properties)
 

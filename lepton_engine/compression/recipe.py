@@ -19,7 +19,8 @@ class StepKind:
     ``low``..``high`` is the range of the value, both ends allowed; None where the step
     takes no value. ``quantises``: it changes number formats, so it comes once and last.
     ``recovers``: it makes up for an earlier step, so it stands behind one that ``removes``.
-    ``texts``: it looks at texts. ``module``: where its config and handler are.
+    ``texts``: it looks at texts. ``module``: where its config and handler are. ``version`` is
+    raised when the same step comes to mean something else, so that kept results are made anew.
     """
 
     name: str
@@ -31,6 +32,7 @@ class StepKind:
     removes: bool = False
     recovers: bool = False
     texts: bool = False
+    version: int = 1
 
     @property
     def usage(self) -> str:
@@ -59,15 +61,14 @@ STEPS: dict[str, StepKind] = {
                  "value: passes over the texts", f"{_HERE}.distil", 0.5, 20.0, recovers=True,
                  texts=True),
         StepKind("int8-weights", "weights in 8 bits, one scale a channel, computed in floating "
-                 "point", _QUANTISE, quantises=True),
+                 "point", _QUANTISE, quantises=True, version=2),
         StepKind("int8", "weights and activations in 8 bits, ranges from texts", _QUANTISE,
                  quantises=True, texts=True),
         StepKind("int8-dynamic", "weights in 8 bits, activations rounded as they come", _QUANTISE,
+                 quantises=True, version=2),
+        StepKind("int4", "weights in 4 bits, one scale for 64", _QUANTISE, quantises=True),
+        StepKind("int4-channel", "weights in 4 bits, one scale a channel", _QUANTISE,
                  quantises=True),
-        StepKind("int4", "weights in 4 bits, one scale for 64, computed in floating point",
-                 _QUANTISE, quantises=True),
-        StepKind("int4-channel", "weights in 4 bits, one scale a channel, computed in floating "
-                 "point", _QUANTISE, quantises=True),
     )
 }
 

@@ -93,7 +93,7 @@ def test_the_program_writes_what_each_step_did(source: Path, tmp_path: Path) -> 
     assert numbers.changed
     assert report.bytes_after > 10_000
     assert json.loads((target / "compile.json").read_text()) == {
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 64}
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 32}
     refused = subprocess.run([*command, str(tmp_path), "--recipe", "prune-heads:0.5"],
                              capture_output=True, text=True, check=False)
     assert refused.returncode == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from lepton_engine.compression.calibration import (
     encode,
     recipe_key,
 )
+from lepton_engine.compression.quantise import COMPILE
 from lepton_engine.compression.report import read_report
 from lepton_engine.device import DeviceChoice
 from lepton_engine.errors import InputError
@@ -97,6 +99,18 @@ def test_the_report_lies_beside_the_model_with_its_sizes(folder: Path, store: St
     assert report.bytes_after > 0
     neurons, numbers = report.steps
     assert neurons.parameters_after == numbers.parameters_before < neurons.parameters_before
+
+
+def test_the_two_8_bit_weights_differ_in_what_the_runtime_is_told(folder: Path, store: Store,
+                                                                 here: None) -> None:
+    found = {}
+    for name in ("int8-weights", "int8-dynamic"):
+        load(folder, store, name)
+        key = encoders.conversion_key(catalogue().resolve(str(folder)), folder,
+                                      Recipe.parse(name), TEXTS)
+        made = store.converted(key, lambda _: pytest.fail("converted again"))
+        found[name] = json.loads((made / COMPILE).read_text())["DYNAMIC_QUANTIZATION_GROUP_SIZE"]
+    assert found == {"int8-weights": 0, "int8-dynamic": 32}
 
 
 # Texts
