@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lepton_engine.compression.recipe import Recipe
+from lepton_engine.compression.recipe import STEPS, Recipe
 from lepton_engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lepton_engine.subwords import Vocabulary
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "calibration" / "en.txt"
+#: The newest version of a step, for records of what was measured.
+METHODS = str(max(kind.version for kind in STEPS.values()))
 SEED = 0
 LEAST_TEXTS = 8
 #: Of a longer text the beginning is looked at: ranges and importances settle on far less.
