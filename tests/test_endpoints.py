@@ -1,4 +1,4 @@
-"""All five endpoints over a live ``gradio_client``: the fields that the design promises."""
+"""All endpoints over a live ``gradio_client``: the fields that the design promises."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gradio_client.exceptions import AppError
 
 from domains import DOMAINS
 from domains.base import Decision
+from tests.domains.lab import GATE
 from tests.fakes import FakeEngine
 from tests.films import write_films
 
@@ -23,11 +24,13 @@ FIELDS = {
     "financial_sentiment": {"rows", "index"},
     "recommendation": {"items"},
     "text_studio": {"text"},
+    "engine_lab": {"name", "rows"},
 }
 ROWS = {
     "financial_sentiment": ("rows", {"headline", "entity", "ticker", "label", "score", *COMMON}),
     "recommendation": ("items", {"id", "title", "score", "reasons"}),
     "medical_qa": ("answer", {"sentence", "evidence"}),
+    "engine_lab": ("rows", {"recipe", "decision", "loss_points", "n", "speedup", "host", "date"}),
 }
 EVIDENCE = {"source", "title", "address", "quote", "score"}
 # Per endpoint: arguments that must be refused, and what the sentence says.
@@ -44,13 +47,15 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("recommendation", {"liked": ["Alien"], "diversity": 7.0}, "from 0 to 1"),
     ("text_studio", {"task": "sing", "text": "x"}, "`task` must be one of “summarize”"),
     ("text_studio", {"task": "summarize", "text": ""}, "(empty|Write|Enter)"),
+    ("engine_lab", {"name": "gpt-9"}, "no model in the lab called"),
+    ("engine_lab", {"name": 3}, "`name` must be a text, not a"),
 ]
 
 
 @pytest.fixture(scope="module")
 def fake_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     films = write_films(tmp_path_factory.mktemp("films"))
-    yield from client_on(FakeEngine(data={"films": films}))
+    yield from client_on(FakeEngine(data={"films": films}, gate=GATE))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +130,7 @@ def test_a_conversation_is_continued_by_its_id_and_by_no_other(fake_client: Clie
     assert len(bytes.fromhex(stranger["session_id"])) == 16
 
 
-def test_the_list_of_endpoints_is_the_five(fake_client: Client) -> None:
+def test_the_list_of_endpoints_is_that_of_the_domains(fake_client: Client) -> None:
     named = fake_client.view_api(return_format="dict")["named_endpoints"]
     assert set(named) == {f"/{slug}" for slug in FIELDS}
 

@@ -144,8 +144,9 @@ def heat_figure(payload: Payload, lang: str, place: int) -> go.Figure:
     if weights is None:
         gone = payload["layer"] >= len(side["weights"])
         return empty_figure(SAY(lang, "heat.layer_gone" if gone else "heat.head_gone",
-                                layer=payload["layer"] + 1, head=payload["head"] + 1,
-                                recipe=escape(side["recipe"])), lang, height=300)
+                                layer=payload["layer"] + 1, recipe=escape(side["recipe"]),
+                                n=0 if gone else len(side["weights"][payload["layer"]])),
+                            lang, height=300)
     names = [short(token, 14) for token in side["tokens"][:MOST_TOKENS]]
     at = list(range(len(names)))
     part = weights[:len(names), :len(names)]
@@ -160,7 +161,8 @@ def heat_figure(payload: Payload, lang: str, place: int) -> go.Figure:
     figure_style(fig, lang, height=170 + max(240, 17 * len(names)))
     fig.update_xaxes(**ticks, tickangle=-60)
     fig.update_yaxes(**ticks, autorange="reversed")
-    fig.update_layout(title={"text": heat_title(payload, place, lang), "y": 1, "yanchor": "top", "pad": {"t": 8}},
+    title = {"text": heat_title(payload, place, lang), "y": 1, "yanchor": "top", "pad": {"t": 8}}
+    fig.update_layout(title=title,
                       margin={"t": 62, "l": 30, "r": 8})
     return fig
 

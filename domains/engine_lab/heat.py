@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from domains.base import Decision
@@ -28,34 +27,28 @@ def looked(engine: Any, name: str, recipe: Recipe, text: str, lang: str) -> Heat
     wanted = dict.fromkeys((ORIGINAL, str(recipe)))
     found = [(asked, engine.attention(text, name, recipe=asked)) for asked in wanted]
     sides = tuple(_side(asked, seen) for asked, seen in found)
-    missing = sum(len(heads) for heads in sides[-1]["missing"])
-    layers = len(sides[0]["weights"])
-    said = [SAY(lang, "heat.reason", layers=layers, heads=len(sides[0]["weights"][0]))]
+    layers, heads = len(sides[0]["weights"]), len(sides[0]["weights"][0])
+    said = [SAY(lang, "heat.reason", layers=layers, heads=heads)]
+    kept = sides[-1]["weights"]
+    missing = sum(heads - len(layer) for layer in kept)
     if missing:
         said.append(SAY(lang, "heat.pruned", n=missing, recipe=str(recipe)))
-    gone = layers - len(sides[-1]["weights"])
-    if gone:
-        said.append(SAY(lang, "heat.layers_gone", n=gone, recipe=str(recipe)))
+    if layers > len(kept):
+        said.append(SAY(lang, "heat.layers_gone", n=layers - len(kept), recipe=str(recipe)))
     stamps = [seen.stamp for _, seen in found]
     return HeatOutcome(decision=Decision.ANSWERED, reason=("" if lang == "zh" else " ").join(said),
-                       name=name, text=text, sides=sides, layer=min(layers - 1, 0), head=MEAN,
+                       name=name, text=text, sides=sides, layer=0, head=MEAN,
                        stamp=Stamp.combined(stamps, sum(s.latency_ms for s in stamps)))
 
 
 def _side(recipe: str, seen: Any) -> dict[str, Any]:
-    """A pruned head has no attention at all: its rows are not numbers, or all zero."""
+    """The heads that there are, by layer: the engine pads a layer that lost some with heads
+    that are no numbers, and numbers those that stay anew."""
     import numpy as np
 
-    weights = [np.asarray(layer, dtype=np.float16) for layer in seen.weights]
-    missing = [[h for h, head in enumerate(layer) if _absent(head)] for layer in weights]
+    layers = [np.asarray(layer, dtype=np.float16) for layer in seen.weights]
     return {"recipe": recipe, "variant": seen.stamp.variant, "tokens": list(seen.tokens),
-            "weights": weights, "missing": missing}
-
-
-def _absent(head: np.ndarray) -> bool:
-    import numpy as np
-
-    return not np.isfinite(head).all() or not head.any()
+            "weights": [layer[np.isfinite(layer).all(axis=(1, 2))] for layer in layers]}
 
 
 def shown(side: Any, layer: int, head: int) -> np.ndarray | None:
@@ -64,10 +57,7 @@ def shown(side: Any, layer: int, head: int) -> np.ndarray | None:
 
     if layer >= len(side["weights"]):
         return None
-    weights, missing = side["weights"][layer], side["missing"][layer]
+    weights = side["weights"][layer]
     if head == MEAN:
-        kept: Sequence[np.ndarray] = [w for h, w in enumerate(weights) if h not in missing]
-        return np.mean(np.stack(kept), axis=0, dtype=np.float32) if kept else None
-    if head >= len(weights) or head in missing:
-        return None
-    return np.asarray(weights[head], dtype=np.float32)
+        return np.asarray(weights.mean(axis=0, dtype=np.float32)) if len(weights) else None
+    return np.asarray(weights[head], dtype=np.float32) if head < len(weights) else None

@@ -72,8 +72,8 @@ class LensOutcome(Outcome):
 class HeatOutcome(Outcome):
     """Attention of an encoder over one text, by the original and by a variant.
 
-    Each side has recipe, variant, tokens, weights (float16 arrays, layers of heads of
-    (n, n)) and missing (pruned heads by layer). ``layer`` and ``head`` are what is shown,
+    Each side has recipe, variant, tokens and weights: a float16 array (heads, n, n) for each
+    layer, with the heads that it has. ``layer`` and ``head`` are what is shown,
     counted from 0; head -1 is the mean of the layer's heads.
     """
 

@@ -148,9 +148,10 @@ def lens_table(payload: Payload, lang: str) -> dict[str, Any]:
 
 def heat_html(payload: Payload, lang: str) -> str:
     """What there is to see, and which heads are gone."""
-    side = payload["sides"][-1]
-    gone = [SAY(lang, "heat.gone_in", layer=layer + 1, heads=", ".join(str(h + 1) for h in heads))
-            for layer, heads in enumerate(side["missing"]) if heads]
+    first, last = payload["sides"][0]["weights"], payload["sides"][-1]["weights"]
+    gone = [SAY(lang, "heat.gone_in", layer=place, n=len(one) - len(two), of=len(one))
+            for place, (one, two) in enumerate(zip(first, last, strict=False), 1)
+            if len(two) < len(one)]
     tail = (f'<p class="lp-quiet">{escape(SAY(lang, "heat.gone"))} {escape("; ".join(gone))}</p>'
             if gone else "")
     return f'<p class="lp-answer">{escape(payload["reason"])}</p>{tail}'

@@ -83,16 +83,16 @@ def test_the_lens_refuses_nothing_and_too_much(text: str, error: type[Exception]
 def test_attention_of_original_and_pruned_and_what_is_gone() -> None:
     found = LAB.attention("minilm-l6", "prune-heads:0.25", SENTENCE).to_json()
     first, second = found["sides"]
-    assert first["missing"] == [[], [], []]
-    assert second["missing"] == [[3], [3], [3]]
+    assert [len(layer) for layer in first["weights"]] == [4, 4, 4]
+    assert [len(layer) for layer in second["weights"]] == [3, 3, 3]
     assert "has removed 3 heads" in found["reason"]
-    assert "layer 2: 4" in sections.heat_html(found, "en")
+    assert "layer 2: 1 of 4" in sections.heat_html(found, "en")
     assert shown(second, 1, 3) is None
     whole = shown(second, 1, MEAN)
     assert whole is not None
     assert np.allclose(whole.sum(axis=-1), 1, atol=2e-3)
     said = heat_figure({**found, "layer": 1, "head": 3}, "en", 1)
-    assert "has removed head 4 of layer 2" in said.layout.annotations[0].text
+    assert "has 3 heads left in layer 2" in said.layout.annotations[0].text
     drawn = heat_figure({**found, "layer": 1, "head": 2}, "en", 1)
     assert len(drawn.data[0].z) == len(first["tokens"])
 
