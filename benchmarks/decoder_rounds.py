@@ -100,7 +100,9 @@ class Rounds:
                       plan.grounded_tokens, prompts.stops)
         for process in contenders.processes.values():
             self._of(process).memory_mb = process.call("memory") / 1e6
-        self.failed |= contenders.failed
+        for name, reason in contenders.failed.items():
+            self.failed[f"{name}, one stream"] = reason
+            self.measured.pop(name, None)  # half of the prompts is no median of all
 
     def _in_turn(self, contenders: Field, kind: str, prompts: list[list[int]], limit: int,
                  stops: list[int]) -> None:
@@ -123,4 +125,5 @@ class Rounds:
                 if replies:
                     self._of(process).add_streams(kind, replies)
                     self._say(f"{process.name}: {self.plan.streams} streams {kind} done")
-        self.failed |= contenders.failed
+        for name, reason in contenders.failed.items():
+            self.failed[f"{name}, {self.plan.streams} streams"] = reason

@@ -26,7 +26,7 @@ MANY_NOTE = ("{streams} streams, {own} prompt tokens each after a shared system 
 
 def tables(rounds: Rounds, recipes: Sequence[str]) -> tuple[tuple[Table, ...], dict[str, Any]]:
     """The tables and the numbers behind them."""
-    found = {name: m for name, m in rounds.measured.items() if name not in rounds.failed}
+    found = rounds.measured
     kernels = next((m.variant for n, m in found.items() if "llama.cpp" in n), "nothing here")
     made = [_one(rounds, found, kernels), _many(rounds, found), _ratios(found, recipes)]
     if rounds.failed:

@@ -149,7 +149,10 @@ def test_language_models_answer_in_turn_and_together() -> None:
     with Field(quiet) as field:
         field.add(Contender("Lepton int8", "tests.contenders:Counter"))
         field.add(Contender(decoder_tables.LLAMA, "tests.contenders:Counter"))
+        field.add(Contender("missing", "tests.contenders:NoSuch"))
         rounds.one_stream(field)
+    with Field(quiet) as field:
+        field.add(Contender("Lepton int8", "tests.contenders:Counter"))
         rounds.many_streams(field)
     mine = rounds.measured["Lepton int8"]
     assert len(mine.whole["free"]) == 2
@@ -159,6 +162,7 @@ def test_language_models_answer_in_turn_and_together() -> None:
     made, data = decoder_tables.tables(rounds, ["int8"])
     assert [row[0] for row in made[0].rows] == ["Lepton int8", decoder_tables.LLAMA]
     assert made[2].rows[0][0] == f"Lepton int8 / {decoder_tables.LLAMA}"
+    assert [row[0] for row in made[3].rows] == ["missing, one stream"]
     assert json.dumps(data)
 
 
