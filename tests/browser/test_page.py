@@ -61,6 +61,7 @@ def test_every_tab_is_chinese_for_a_chinese_browser(
 
 
 PATIENCE_MS = 120_000.0  # ten answers in one test
+LINE_OF_FILMS = 1  # the example that asks for films by a line
 VARIED = ("minilm-l6", "use-multilingual", "reranker", "qwen-0.5b", "finance-sentiment",
           "bank-intent")
 
@@ -85,7 +86,8 @@ def test_every_tab_follows_the_profile(
     seen.shot("profile-fast")
     for domain in answering:
         seen.open_tab(Texts(domain.slug)("en", "title"))
-        seen.chip(0).click()
+        # Films alone are compared in the index, which is the original's; a line is read anew.
+        seen.chip(LINE_OF_FILMS if domain.slug == "recommendation" else 0).click()
         seen.page.wait_for_function(WHY_NAMES_INT4, timeout=PATIENCE_MS)
         seen.wait_idle()
     assert seen.problems == []
