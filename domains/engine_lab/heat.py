@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from domains.base import Decision
-from domains.engine_lab.outcome import HeatOutcome
+from domains.engine_lab.outcome import HeatOutcome, Stage
+from domains.engine_lab.waiting import watched
 from domains.shared.texts import Texts
 from lepton_engine.compression.recipe import ORIGINAL, Recipe
 from lepton_engine.errors import LimitError
@@ -19,13 +22,22 @@ MAX_CHARACTERS = 600
 MEAN = -1
 
 
-def looked(engine: Any, name: str, recipe: Recipe, text: str, lang: str) -> HeatOutcome:
-    """Both sides; one when the recipe is the original. Raises LimitError past 600 characters."""
+def looked(engine: Any, name: str, recipe: Recipe, text: str, lang: str,
+           ) -> Generator[Stage | HeatOutcome, None, None]:
+    """Stages, then both sides; one when the recipe is the original.
+
+    Raises:
+        LimitError: more than 600 characters.
+    """
     if len(text) > MAX_CHARACTERS:
         raise LimitError(f"Attention is drawn for at most {MAX_CHARACTERS:,} characters; these "
                          f"are {len(text):,}. Shorten the text.")
     wanted = dict.fromkeys((ORIGINAL, str(recipe)))
-    found = [(asked, engine.attention(text, name, recipe=asked)) for asked in wanted]
+    found = []
+    for asked in wanted:
+        seen = yield from watched(partial(engine.attention, text, name, recipe=asked), engine,
+                                  SAY(lang, "heat.looking", recipe=asked))
+        found.append((asked, seen))
     sides = tuple(_side(asked, seen) for asked, seen in found)
     layers, heads = len(sides[0]["weights"]), len(sides[0]["weights"][0])
     said = [SAY(lang, "heat.reason", layers=layers, heads=heads)]
@@ -36,7 +48,7 @@ def looked(engine: Any, name: str, recipe: Recipe, text: str, lang: str) -> Heat
     if layers > len(kept):
         said.append(SAY(lang, "heat.layers_gone", n=layers - len(kept), recipe=str(recipe)))
     stamps = [seen.stamp for _, seen in found]
-    return HeatOutcome(decision=Decision.ANSWERED, reason=("" if lang == "zh" else " ").join(said),
+    yield HeatOutcome(decision=Decision.ANSWERED, reason=("" if lang == "zh" else " ").join(said),
                        name=name, text=text, sides=sides, layer=0, head=MEAN,
                        stamp=Stamp.combined(stamps, sum(s.latency_ms for s in stamps)))
 

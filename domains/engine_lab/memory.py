@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 from domains.base import Decision
 from domains.engine_lab.outcome import MemoryOutcome, Stage
+from domains.engine_lab.waiting import watched
 from domains.shared.markup import size
 from domains.shared.texts import Texts
 
 SAY = Texts("engine_lab")
-SECONDS = 0.4
 
 
 def panel(engine: Any, lang: str, said: str = "") -> MemoryOutcome:
@@ -39,9 +38,8 @@ def load(engine: Any, name: str, recipe: str, lang: str,
          ) -> Generator[MemoryOutcome | Stage, None, None]:
     """Load a variant while saying how far it is; then the panel. Raises LeptonError."""
     shown = name if recipe == "original" else f"{name}/{recipe}"
-    for detail, share in watched(lambda: engine.load(name, recipe), engine):
-        text = SAY(lang, "memory.loading", variant=shown)
-        yield Stage(f"{text} {detail}" if detail else text, share)
+    yield from watched(lambda: engine.load(name, recipe), engine,
+                       SAY(lang, "memory.loading", variant=shown))
     yield panel(engine, lang, SAY(lang, "memory.loaded", variant=shown))
 
 
@@ -49,30 +47,3 @@ def unload(engine: Any, key: str, lang: str) -> MemoryOutcome:
     """Raises UnknownNameError for what is not loaded, BusyError for what is at work."""
     freed = engine.unload(key)
     return panel(engine, lang, SAY(lang, "memory.unloaded", variant=key, freed=size(freed)))
-
-
-def watched(work: Callable[[], object], engine: Any,
-            ) -> Generator[tuple[str, float | None], None, None]:
-    """Run ``work`` on a thread of its own and tell what the engine says that it is loading.
-
-    Raises what the work raises. When the watching is closed, the work goes on to its end: a
-    model half loaded is of no use to anybody.
-    """
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, daemon=True, name="lepton-lab-load")
-    thread.start()
-    waiting = True
-    while waiting:
-        state = next((m for m in engine.status().models if m.state == "loading"), None)
-        yield (state.detail, state.progress) if state else ("", None)
-        thread.join(SECONDS)
-        waiting = thread.is_alive()
-    if failed:
-        raise failed[0]

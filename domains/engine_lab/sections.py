@@ -121,20 +121,22 @@ def _block(text: str, span: tuple[int, int], rows: Sequence[Mapping[str, Any]],
 
 def labels(text: str, tokens: Sequence[Sequence[Any]]) -> list[str]:
     """What is written on each token: its characters, a leading space as ␣, ## as WordPiece has
-    it, and ``1/3`` where several tokens share one character (bytes of an emoji)."""
-    spans = [(start, end) for _, start, end in tokens]
-    seen: dict[tuple[int, int], int] = {}
-    found = []
-    for (raw, *_), span in zip(tokens, spans, strict=True):
-        seen[span] = seen.get(span, 0) + 1
-        piece = text[span[0]:span[1]]
-        if str(raw).startswith("["):  # [UNK]: the model sees no character of it
-            found.append(str(raw))
-            continue
-        label = ("##" if str(raw).startswith("##") else "") + piece.replace(" ", "␣")
-        many = spans.count(span)
-        found.append(f"{label} {seen[span]}/{many}" if many > 1 else label)
-    return found
+    it, and ``1/3`` where several tokens share a character (bytes of an emoji)."""
+    groups: list[list[Sequence[Any]]] = []
+    for token in tokens:
+        if groups and token[1] < groups[-1][-1][2]:
+            groups[-1].append(token)
+        else:
+            groups.append([token])
+    return [_label(text, token) + (f" {place}/{len(group)}" if len(group) > 1 else "")
+            for group in groups for place, token in enumerate(group, 1)]
+
+
+def _label(text: str, token: Sequence[Any]) -> str:
+    raw, start, end = token
+    if str(raw).startswith("[") and end - start != len(raw):  # [UNK] stands for other characters
+        return str(raw)
+    return ("##" if str(raw).startswith("##") else "") + text[start:end].replace(" ", "␣")
 
 
 def lens_table(payload: Payload, lang: str) -> dict[str, Any]:

@@ -73,7 +73,8 @@ class EngineLab:
         """One text by three tokenizers."""
         return lens.cut(text, self._tokenizer, lang)
 
-    def attention(self, name: str, recipe: str, text: str, lang: str = "en") -> HeatOutcome:
+    def attention(self, name: str, recipe: str, text: str, lang: str = "en",
+                  ) -> Generator[HeatOutcome | Stage, None, None]:
         """Attention of an encoder, original and variant."""
         model = lab_model(name)
         if model.kind != "encoder":

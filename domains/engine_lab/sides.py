@@ -12,6 +12,7 @@ from domains.base import Decision
 from domains.engine_lab.models import LabModel
 from domains.engine_lab.outcome import SidesOutcome, Stage
 from domains.engine_lab.reading import samples
+from domains.engine_lab.waiting import watched
 from domains.shared.markup import three
 from domains.shared.texts import Texts
 from lepton_engine.compression.recipe import ORIGINAL, Recipe
@@ -53,10 +54,11 @@ def _answered(engine: Any, model: LabModel, recipe: Recipe, text: str, lang: str
     Distinct texts, because the engine keeps the vectors of texts that it has seen.
     """
     started = time.perf_counter()
+    yield from _loaded(engine, model, ORIGINAL, lang)
     ask = _asker(engine, model)
     found: list[Answer] = []
-    for place, name in enumerate((ORIGINAL, str(recipe))):
-        yield Stage(SAY(lang, "sides.asking", recipe=name), place * 0.4)
+    for name in (ORIGINAL, str(recipe)):
+        yield from _loaded(engine, model, name, lang)
         found.append(ask(text, name))
     times: tuple[list[float], list[float]] = ([], [])
     yield Stage(SAY(lang, "sides.timing"), 0.8)
@@ -71,6 +73,13 @@ def _answered(engine: Any, model: LabModel, recipe: Recipe, text: str, lang: str
             zip((ORIGINAL, str(recipe)), found, strict=True)))
     stamp = Stamp.combined([stamp for _, stamp in found], (time.perf_counter() - started) * 1000)
     yield _outcome(model, text, sides, stamp, lang, runs=RUNS)
+
+
+def _loaded(engine: Any, model: LabModel, recipe: str, lang: str,
+            ) -> Generator[Stage, None, None]:
+    """Have a variant loaded where it can be watched; the first time it has to be made."""
+    yield from watched(lambda: engine.load(model.name, recipe), engine,
+                       SAY(lang, "sides.asking", recipe=recipe))
 
 
 def _asker(engine: Any, model: LabModel) -> Callable[[str, str], Answer]:
@@ -114,7 +123,7 @@ def _streamed(engine: Any, model: LabModel, recipe: Recipe, text: str, lang: str
     sides: list[dict[str, Any]] = []
     stamps: list[Stamp] = []
     for name in (ORIGINAL, str(recipe)):
-        yield Stage(SAY(lang, "sides.loading", recipe=name))
+        yield from _loaded(engine, model, name, lang)
         sides.append({"recipe": name, "variant": "", "latency_ms": None, "items": [], "text": "",
                       "tokens_per_second": None, "first_token_ms": None})
         stream = engine.stream_chat([{"role": "user", "content": text}], model=model.name,

@@ -155,7 +155,7 @@ def _heat_layout(section: Section) -> Parts:
         text = section.field("heattext", lines=2, max_length=600, min_width=260)
         text.value = "The bank froze the card because it was lost."
         recipe = _recipe(section, "encoder", "prune-heads:0.25", original=True)
-    run, _ = section.buttons("heat.run", stop=False)
+    run, stop = section.buttons("heat.run")
     with gr.Row(elem_classes="lp-lab-inputs"):
         layer = section.label(gr.Slider(1, LAYERS, 1, step=1, min_width=260), label="layer.label")
         head = section.label(
@@ -167,7 +167,7 @@ def _heat_layout(section: Section) -> Parts:
         for place in (0, 1):
             with gr.Column(min_width=320):
                 section.shows(gr.Plot(show_label=False), charts.heat_of(place))
-    return {"text": text, "recipe": recipe, "run": run, "layer": layer, "head": head}
+    return {"text": text, "recipe": recipe, "run": run, "stop": stop, "layer": layer, "head": head}
 
 
 def _memory_layout(section: Section) -> Parts:
@@ -250,9 +250,10 @@ def _wire_lens(section: Section, parts: Parts, service: EngineLab) -> None:
 
 
 def _wire_heat(section: Section, parts: Parts, service: EngineLab) -> None:
-    def look(text: str, recipe: str, layer: int, head: int, lang: str) -> dict[str, Any]:
-        seen = service.attention("minilm-l6", recipe, text, lang).to_json()
-        return {**seen, "layer": layer - 1, "head": head}
+    def look(text: str, recipe: str, layer: int, head: int, lang: str) -> Iterator[Any]:
+        for step in _told(service.attention("minilm-l6", recipe, text, lang)):
+            yield (step if isinstance(step, Working)
+                   else {**step, "layer": layer - 1, "head": head})
 
     def turn(layer: int, head: int, payload: dict[str, Any] | None) -> Any:
         return gr.skip() if payload is None else {**payload, "layer": layer - 1, "head": head}
@@ -260,7 +261,7 @@ def _wire_heat(section: Section, parts: Parts, service: EngineLab) -> None:
     chosen = [parts["layer"], parts["head"]]
     section.run([parts["run"].click, parts["text"].submit], look,
                 [parts["text"], parts["recipe"], *chosen, section.lang], [section.payload],
-                button=parts["run"])
+                button=parts["run"], stop=parts["stop"])
     section.run([parts["layer"].change, parts["head"].input], turn, [*chosen, section.payload],
                 [section.payload])
 

@@ -68,6 +68,13 @@ def test_three_kinds_of_tokenizer_are_aligned() -> None:
         len(row["tokens"]) for row in found.rows)
 
 
+def test_tokens_that_share_a_character_say_so() -> None:
+    assert sections.labels("a 您", [("a", 0, 1), ("Ġx", 1, 3), ("y", 2, 3)]) == [
+        "a", "␣您 1/2", "您 2/2"]
+    assert sections.labels("[UNK]~", [("[", 0, 1), ("UNK", 1, 4), ("]", 4, 5), ("[UNK]", 5, 6)]
+                           ) == ["[", "UNK", "]", "[UNK]"]
+
+
 def test_chinese_goes_to_its_own_words() -> None:
     assert names_for("您的新卡已经寄出。")[0] == "spacy-zh"
     assert names_for("Your card 已寄出")[0] == "spacy-xx-large"
@@ -81,7 +88,8 @@ def test_the_lens_refuses_nothing_and_too_much(text: str, error: type[Exception]
 
 
 def test_attention_of_original_and_pruned_and_what_is_gone() -> None:
-    found = LAB.attention("minilm-l6", "prune-heads:0.25", SENTENCE).to_json()
+    *_, seen = LAB.attention("minilm-l6", "prune-heads:0.25", SENTENCE)
+    found: dict[str, Any] = seen.to_json()
     first, second = found["sides"]
     assert [len(layer) for layer in first["weights"]] == [4, 4, 4]
     assert [len(layer) for layer in second["weights"]] == [3, 3, 3]
@@ -98,7 +106,8 @@ def test_attention_of_original_and_pruned_and_what_is_gone() -> None:
 
 
 def test_the_original_stands_alone_where_no_recipe_is_asked() -> None:
-    found = LAB.attention("minilm-l6", "original", SENTENCE).to_json()
+    *_, seen = LAB.attention("minilm-l6", "original", SENTENCE)
+    found: dict[str, Any] = seen.to_json()
     assert len(found["sides"]) == 1
     assert "pick a recipe" in heat_figure(found, "en", 1).layout.annotations[0].text
 
@@ -109,7 +118,7 @@ def test_the_original_stands_alone_where_no_recipe_is_asked() -> None:
 ])
 def test_attention_refuses_with_a_sentence(name: str, text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        LAB.attention(name, "int8", text)
+        list(LAB.attention(name, "int8", text))
 
 
 def test_loading_and_unloading_are_seen_at_once() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +53,8 @@ def test_three_real_tokenizers(lab: EngineLab) -> None:
 
 
 def test_attention_of_a_pruned_encoder(lab: EngineLab) -> None:
-    found: Any = lab.attention("minilm-l6", "prune-heads:0.25", "The bank froze the lost card.")
+    *_, found = outcomes(
+        lab.attention("minilm-l6", "prune-heads:0.25", "The bank froze the lost card."))
     first, second = found.sides
     assert [len(layer) for layer in first["weights"]] == [12] * 6
     assert sum(len(layer) for layer in second["weights"]) < 72
