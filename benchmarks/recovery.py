@@ -110,11 +110,10 @@ class Study:
 
     def original(self) -> Any:
         """The fine-tuned classifier; trained once."""
+        import torch
         from safetensors.torch import load_file, save_file
 
         from lepton_engine.training.finetune import Schedule, fine_tune, open_classifier
-
-        import torch
 
         torch.manual_seed(SEED)
         module = open_classifier(self.trunk, self.task.names)

@@ -15,6 +15,7 @@ ROWS = [
     verdict(recipe="int8", latency_ms=3.0),
     verdict(recipe="int8-weights", latency_ms=4.0),
     verdict(recipe="prune-neurons:0.5+int8", latency_ms=2.0, loss_points=1.3, decision="refused"),
+    verdict(recipe="prune-layers:0.9", latency_ms=0.5, loss_points=40.0, decision="refused"),
     verdict(recipe="int4", latency_ms=1.0, loss_points=float("nan"), decision="undecidable"),
 ]
 
