@@ -72,7 +72,7 @@ def decide(ratio: float, p: float, difference: Difference, n: int) -> tuple[str,
         return REFUSED, f"{change}; the ratio is above the limit."
     if p < P_LIMIT and difference.loss_points > 0:
         return REFUSED, f"{change}; the test shows a loss."
-    return PASSED, f"{change}; the ratio is within the limit and the test shows no loss."
+    return PASSED, f"{change}; the ratio is within the limit and the test does not show a loss."
 
 
 def _right(facts: Facts, questions: Sequence[Question]) -> np.ndarray:
