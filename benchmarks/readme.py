@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 ADAPTERS = ROOT / "assets" / "adapters"
 #: Those whose results are kept as files and quoted.
-BENCHMARKS = ("encoders", "decoders", "application", "serving")
+BENCHMARKS = ("encoders", "decoders", "application", "serving", "recovery")
 _MARKED = re.compile(r"(?<=<!-- table: )(\w+)( -->\n)(.*?)(?=<!-- end of table -->)", re.S)
 
 

@@ -65,7 +65,7 @@ def chosen_verdict(profile: str, verdicts: Iterable[Verdict]) -> Verdict | None:
         return None
     rows = [v for v in verdicts
             if math.isfinite(v.loss_points) and 0 < v.latency_ms < v.original_latency_ms
-            and (v.decision == PASSED or profile == FAST and v.loss_points <= FAST_POINTS)]
+            and (v.decision == PASSED or (profile == FAST and v.loss_points <= FAST_POINTS))]
     return max(rows, key=lambda v: v.speedup, default=None)
 
 
