@@ -143,21 +143,28 @@ def _watch(seen: dict[int, torch.Tensor], index: int) -> Callable[..., None]:
 @dataclass
 class Moments:
     """Of what enters a linear layer, over tokens: ``second`` (in, in) the mean of the outer
-    products, ``mean`` (in,)."""
+    products, ``mean`` (in,).
+
+    Each token counts by the inverse of its squared length. A few tokens, mostly separators,
+    have activations hundreds of times as large as the others (Sun et al. 2024, "Massive
+    Activations", arXiv:2402.17762); unweighted, they alone would decide, while the
+    normalisation behind the layer makes all of them equal again.
+    """
 
     second: torch.Tensor
     mean: torch.Tensor
-    tokens: int = 0
+    weight: float = 0.0
 
     def add(self, rows: torch.Tensor) -> None:
         """``rows`` (tokens, in)."""
-        self.second += rows.T @ rows
-        self.mean += rows.sum(0)
-        self.tokens += rows.shape[0]
+        weights = 1 / rows.square().mean(1, keepdim=True).clamp(min=1e-12)
+        self.second += (rows * weights).T @ rows
+        self.mean += (rows * weights).sum(0)
+        self.weight += float(weights.sum())
 
     def averaged(self) -> Moments:
-        count = max(self.tokens, 1)
-        return Moments(self.second / count, self.mean / count, self.tokens)
+        total = self.weight or 1.0
+        return Moments(self.second / total, self.mean / total, self.weight)
 
 
 def moments(context: Context, wanted: Sequence[tuple[int, str]], stage: str,

@@ -1,9 +1,12 @@
 """Feed-forward neurons, really removed: rows of the inner layers, columns of the outer one.
 
 Which: those that the outputs feel least (``looking.importances``), over all layers together,
-as in Molchanov et al. 2019. What the kept neurons can say of the removed ones is then moved
-into their outgoing weights by least squares on the texts' activations (He, Zhang and Sun 2017,
+as in Molchanov et al. 2019. What the kept neurons can say of the removed ones may be moved into
+their outgoing weights by least squares on the texts' activations (He, Zhang and Sun 2017,
 "Channel Pruning for Accelerating Very Deep Neural Networks", arXiv:1707.06168, equation 1).
+That is off: on MiniLM it helped at a quarter of the neurons with texts of the same kind (cosine
+0.940 -> 0.977) and harmed at one half (0.831 -> 0.752) and with other texts (0.928 -> 0.790),
+because neurons that fire rarely and hard decide the fit and matter little to the outputs.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ class Config:
     its neurons that a layer keeps."""
 
     share: float
-    refit: bool = True
+    refit: bool = False
     least: float = 1 / 16
     #: Added to the diagonal, in units of its mean: activations of few texts are collinear.
     ridge: float = 1e-3

@@ -47,11 +47,12 @@ STEPS: dict[str, StepKind] = {
     kind.name: kind
     for kind in (
         StepKind("low-rank", "weight matrices as products of thin ones; value: share of their "
-                 "weights that is kept", f"{_HERE}.low_rank", 0.05, 0.95, removes=True, texts=True),
+                 "weights that is kept", f"{_HERE}.low_rank", 0.05, 0.95, removes=True, texts=True,
+                 version=2),
         StepKind("prune-heads", "attention heads removed; value: share removed",
-                 f"{_HERE}.prune_heads", 0.05, 0.9, removes=True, texts=True),
+                 f"{_HERE}.prune_heads", 0.05, 0.9, removes=True, texts=True, version=2),
         StepKind("prune-neurons", "feed-forward neurons removed; value: share removed",
-                 f"{_HERE}.prune_neurons", 0.05, 0.95, removes=True, texts=True),
+                 f"{_HERE}.prune_neurons", 0.05, 0.95, removes=True, texts=True, version=2),
         StepKind("prune-layers", "whole layers removed; value: share removed",
                  f"{_HERE}.prune_layers", 0.05, 0.9, removes=True, texts=True),
         StepKind("prune-weights", "single weights set to zero; makes nothing smaller or faster "
