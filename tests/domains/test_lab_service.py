@@ -11,7 +11,7 @@ import pytest
 from domains.base import Decision
 from domains.engine_lab import service as module
 from domains.engine_lab.outcome import Stage
-from domains.engine_lab.rows import original_of, pareto, row_of
+from domains.engine_lab.rows import gains_little, original_of, pareto, row_of
 from domains.engine_lab.service import EngineLab, build
 from domains.shared.page import recorded_example
 from lepton_engine.compression.verdicts import read_verdicts
@@ -82,6 +82,12 @@ def test_less_than_five_percent_is_called_that() -> None:
     *_, last = lab().compare("finance-sentiment", ["prune-weights:0.5"])
     assert "Less than 5 % faster than the original: prune-weights:0.5" in last.reason
     assert "gains less than 5 %" in last.rows[0]["gain"]
+
+
+def test_a_gain_in_batches_is_a_gain() -> None:
+    faster = verdict("prune-heads:0.25", 0.1, 0.9, "passed", texts_per_second=180.0)
+    assert not gains_little(row_of(faster))
+    assert gains_little(row_of(verdict("prune-weights:0.5", 0.1, 1.01, "passed")))
 
 
 def test_stopping_closes_the_engines_sweep_and_keeps_the_rows() -> None:

@@ -39,7 +39,7 @@ def test_each_verdict_is_said_in_words_with_its_numbers() -> None:
         "n = 9,543). At most 0.5 points may be lost" in page
     assert "1.90 points of weighted F1 lost" in page
     assert "More than the 0.5 points that may be lost." in page
-    assert "Gains less than 5 %: 1.01 times as fast" in page
+    assert "Gains less than 5 % on one text (1.01 times as fast) and on many" in page
     assert "2.90 times as fast: 2.76 instead of 8.00 ms a text" in page
     assert "23.0 MB instead of 90.0 MB on disk" in page
     chinese = views.verdicts_html(stored(), "zh")

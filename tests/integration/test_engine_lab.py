@@ -29,7 +29,7 @@ def test_int8_is_measured_beside_the_original(lab: EngineLab) -> None:
     [row] = outcomes(steps)[-1].rows
     assert row["decision"] == "undecidable"
     assert row["n"] == 36
-    assert row["original"] > 0.7, "the bundled headlines are plain"
+    assert row["original"] > 0.6, "the bundled headlines are plain"
     assert abs(row["loss_points"]) < 15
     assert row["latency_ms"] > 0
     assert row["size_bytes"] < row["original_size_bytes"]
