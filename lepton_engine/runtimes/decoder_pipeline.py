@@ -8,6 +8,7 @@ reads the mapped file no more, yet its pages stay resident.
 from __future__ import annotations
 
 import ctypes
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -42,7 +43,9 @@ class Build:
         scheduler.num_kv_blocks = self.blocks
         scheduler.max_num_batched_tokens = self.chunk
         scheduler.enable_prefix_caching = True
-        properties = {"prompt_lookup": True} if mode == LOOKUP else {}
+        properties = _compiled_with(Path(self.folder))
+        if mode == LOOKUP:
+            properties["prompt_lookup"] = True
         if structured:
             return genai.ContinuousBatchingPipeline(
                 self.folder, genai.Tokenizer(self.tokenizer), scheduler, "CPU", **properties)
@@ -52,6 +55,12 @@ class Build:
         """The same with half the key-value blocks and half the step."""
         return Build(self.folder, max(16, self.blocks // 2), max(32, self.chunk // 2),
                      self.tokenizer)
+
+
+def _compiled_with(folder: Path) -> dict[str, Any]:
+    """What the recipe's number format tells the runtime (compression.quantise writes it)."""
+    path = folder / "compile.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def is_memory(error: BaseException) -> bool:

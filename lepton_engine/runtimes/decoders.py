@@ -12,7 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from lepton_engine import errors as lepton_errors
 from lepton_engine.chat import ChatTokenizer
+from lepton_engine.compression.calibration import recipe_key
+from lepton_engine.compression.recipe import Recipe
+from lepton_engine.compression.report import read_report
 from lepton_engine.errors import LeptonError, ModelUnavailableError
 from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
 from lepton_engine.runtimes.decoder_weights import SCHEMA_FILES, refuse_code
@@ -35,6 +39,7 @@ TORCH_RECIPES = ("original", "int8", "int8-weights", "int4", "int4-channel")
 # More conversions than these change the IR; their versions are part of its key.
 EXPORT_VERSIONS = ("openvino", "openvino-genai", "nncf", "transformers", "torch")
 EXPORT_FORMAT = "1"
+REFUSED = 3  # a child's exit code: its last line is the sentence
 TOKENIZER_FORMAT = "2"
 TOKENIZER_VERSIONS = ("transformers", "openvino-tokenizers")
 
@@ -87,6 +92,8 @@ def _load_openvino(spec: ModelSpec, store: Store, choice: DeviceChoice, recipe: 
     key = {"model": spec.alias, "weights": spec.digest, "recipe": recipe,
            "runtime": "openvino", "format": EXPORT_FORMAT,
            **{name: version(name) for name in EXPORT_VERSIONS}}
+    if (parsed := Recipe.parse(recipe)).structural:  # its steps look at texts
+        key |= recipe_key(parsed)
     folder = store.converted(key, lambda target: _convert(store.fetch(spec), target, recipe, say))
     info = RuntimeInfo(spec.alias, recipe, "openvino", "cpu", f"{recipe} weights")
     if recipe == "original":
@@ -94,6 +101,8 @@ def _load_openvino(spec: ModelSpec, store: Store, choice: DeviceChoice, recipe: 
     words = decoder_tokenizer_folder(spec, store)
     whole = all((words / name).exists() for name in SCHEMA_FILES)
     decoder = OpenVINODecoder(folder, info, context_length, words if whole else None)
+    report = read_report(folder)
+    decoder.report = report.steps if report else ()
     say("starting")
     decoder.wait_ready()
     return decoder
@@ -116,9 +125,14 @@ def _run_apart(module: str, *arguments: str, say: Say = lambda stage: None) -> N
         assert process.stderr is not None
         # NNCF draws progress bars on the error stream; unread they would fill the pipe.
         errors = _drained(process.stderr)
+        last = ""
         for line in process.stdout:
+            last = line
             if line.startswith('{"stage"'):
                 say(json.loads(line)["stage"])
+    if process.returncode == REFUSED:
+        refusal = json.loads(last)
+        raise getattr(lepton_errors, refusal["kind"])(refusal["message"])
     if process.returncode:
         logger.warning("%s ended with %s:\n%s", module, process.returncode,
                        "".join(errors[-20:]))

@@ -14,12 +14,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lepton_engine.errors import InputError, RuntimeFailure
 from lepton_engine.runtimes.base import GenerateOptions, RuntimeInfo, TokenChunk
 from lepton_engine.runtimes.decoder_process import DIED, Plan, Process
 from lepton_engine.runtimes.decoder_queue import Places
+
+if TYPE_CHECKING:
+    from lepton_engine.compression.report import StepReport
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class OpenVINODecoder:
     def __init__(self, folder: Path, info: RuntimeInfo, context_length: int,
                  tokenizer: Path | None = None) -> None:
         self.info = info
+        self.report: tuple[StepReport, ...] = ()
         self.context_length = context_length
         self._plan = Plan(folder, tokenizer)
         self._lock = threading.Lock()
