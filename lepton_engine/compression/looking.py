@@ -3,7 +3,8 @@ moments of what enters its linear layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,13 +100,9 @@ def importances(context: Context, path: str, group: Callable[[int], int],
     structure = context.structure
     seen: dict[int, torch.Tensor] = {}
     scores = [torch.zeros(0)] * len(structure.layers)
-    handles = [layer.get_submodule(path).register_forward_pre_hook(_watch(seen, index))
-               for index, layer in enumerate(structure.layers)]
     generator = torch.Generator().manual_seed(context.seed)
     chosen = some(context.batches, SCORED_BATCHES)
-    learning = [p for p in context.module.parameters() if p.requires_grad]
-    _learn(learning, False)
-    try:
+    with _watched(structure, path, seen):
         for number, batch in enumerate(chosen):
             context.tell(stage, number / len(chosen))
             seen.clear()
@@ -117,16 +114,24 @@ def importances(context: Context, path: str, group: Callable[[int], int],
                 felt = (values.detach() * values.grad).float().sum(dim=1)  # (texts, width)
                 squared = felt.unflatten(1, (-1, group(index))).sum(2).square().sum(0)
                 scores[index] = scores[index] + squared if scores[index].numel() else squared
-    finally:
-        for handle in handles:
-            handle.remove()
-        _learn(learning, True)
     return [score.cpu() for score in scores]
 
 
-def _learn(parameters: Sequence[nn.Parameter], wanted: bool) -> None:
-    for parameter in parameters:
-        parameter.requires_grad_(wanted)
+@contextmanager
+def _watched(structure: Structure, path: str, seen: dict[int, torch.Tensor]) -> Iterator[None]:
+    """``seen`` gets what enters ``path`` in each layer; no parameter gets a gradient meanwhile."""
+    handles = [layer.get_submodule(path).register_forward_pre_hook(_watch(seen, index))
+               for index, layer in enumerate(structure.layers)]
+    learning = [p for p in structure.module.parameters() if p.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for parameter in learning:
+            parameter.requires_grad_(True)
 
 
 def _watch(seen: dict[int, torch.Tensor], index: int) -> Callable[..., None]:
