@@ -83,7 +83,7 @@ def apply_steps(module: nn.Module, recipe: Recipe, batches: Sequence[Batch], *,
         return []
     structure = Structure.of(module)
     _check(steps, structure)
-    if not batches:
+    if recipe.needs_texts and not batches:
         raise InputError("Pruning and factorising look at texts; none were given.")
     if original is None and any(step.kind.recovers for step in steps):
         from lepton_engine.compression.distil import copied
