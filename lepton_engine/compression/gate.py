@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ LOSS_POINTS = 0.5
 HIGH_POINTS = 1.5
 LEAST_N = 3_000
 RESAMPLES = 2_000
+#: Of the ten passages that the original finds first, the share that a variant must find too:
+#: what stands behind retrieval (a threshold, a cross-encoder) was fitted on the original's ranks.
+LEAST_OVERLAP = 0.9
 #: Cells of counts that are held at once: 64 MB.
 _MOST_COUNTS = 8_000_000
 
@@ -155,6 +158,15 @@ def judge(original: np.ndarray, variant: np.ndarray, truth: np.ndarray | None, m
     decision, reason = decide(found, metric, len(original), least_n=least_n, held_out=held_out)
     return Judgement(metric, found.original, found.value, found.loss_points, found.low,
                      found.high, len(original), decision, reason)
+
+
+def also_alike(judged: Judgement, overlap: float) -> Judgement:
+    """Of retrieval: a variant that keeps the recall must also rank as the original does."""
+    said = f"{judged.reason} It finds {overlap:.1%} of the original's first ten"
+    if judged.decision != PASSED or overlap >= LEAST_OVERLAP:
+        return replace(judged, reason=f"{said}.")
+    return replace(judged, decision=REFUSED,
+                   reason=f"{said}; at least {LEAST_OVERLAP:.0%} are wanted.")
 
 
 def decide(found: Difference, metric: str, n: int, *, least_n: int = LEAST_N,

@@ -226,10 +226,10 @@ class RetrievalTask(EmbeddingTask):
         if self._found is None:
             self._found = ranked(before, self._index)
         (old, old_top), (new, new_top) = self._found, ranked(after, self._index)
-        judged = judge(old < TOP, new < TOP, None, self.metric)
+        alike = float(overlap(old_top, new_top).mean())
+        judged = also_alike(judge(old < TOP, new < TOP, None, self.metric), alike)
         detail = {
-            **closeness(before, after), "passages": len(self._passages),
-            "top-10 overlap": float(overlap(old_top, new_top).mean()),
+            **closeness(before, after), "passages": len(self._passages), "top-10 overlap": alike,
             "recall@1": {"original": float((old == 0).mean()), "value": float((new == 0).mean())},
             "mean_reciprocal_rank": {"original": float((1 / (old + 1)).mean()),
                                      "value": float((1 / (new + 1)).mean())},

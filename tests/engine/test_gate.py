@@ -8,11 +8,13 @@ from lepton_engine.compression.gate import (
     LEAST_N,
     OF_CLASSES,
     Difference,
+    also_alike,
     decide,
     judge,
     mcnemar,
     paired_difference,
 )
+from lepton_engine.compression.verdicts import PASSED, REFUSED
 from lepton_engine.errors import InputError
 from lepton_engine.training import statistics
 
@@ -131,3 +133,12 @@ def test_mcnemar_is_the_exact_binomial(first: int, second: int) -> None:
 def test_mcnemar_refuses_negative_counts() -> None:
     with pytest.raises(InputError, match="below 0"):
         mcnemar(-1, 2)
+
+
+def test_retrieval_must_also_rank_as_the_original_does() -> None:
+    hits = np.ones(LEAST_N)
+    passed = judge(hits, hits, None, "recall@10")
+    assert also_alike(passed, 0.95).decision == PASSED
+    other = also_alike(passed, 0.82)
+    assert other.decision == REFUSED
+    assert "82.0%" in other.reason
