@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from lepton_engine.compression.calibration import texts_digest
-from lepton_engine.compression.gate import Judgement, judge, paired_difference
+from lepton_engine.compression.gate import Judgement, also_alike, judge, paired_difference
 from lepton_engine.compression.measure import Doing
 from lepton_engine.vector_cache import caches_off
 
