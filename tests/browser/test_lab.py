@@ -74,7 +74,7 @@ def test_recipes_are_measured_and_exported(
 def test_stop_keeps_the_rows_so_far(launch: Launch, visit: Visit) -> None:
     seen = visit(launch(FakeEngine(delay_s=1.0), [LAB]))
     press(seen, "Measure")
-    seen.page.wait_for_selector(".lp-lab-rows > li")
+    seen.page.wait_for_selector(".lp-lab-head >> text=1 of 2 recipes")  # the recording is gone
     press(seen, "Stop")
     seen.page.wait_for_selector("text=Stopped. What was done until then is shown.")
     assert seen.page.locator(".lp-lab-rows > li").count() == 1
