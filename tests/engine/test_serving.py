@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from lepton_engine import device as devices
 from lepton_engine import profiles, serving
 from lepton_engine.compression.recipe import Recipe
-from lepton_engine.compression.verdicts import Verdict, write_verdicts
+from lepton_engine.compression.verdicts import Verdict, read_verdicts, write_verdicts
 from lepton_engine.device import DeviceChoice, Probe
 from lepton_engine.engine import Engine
 from lepton_engine.errors import ModelUnavailableError, RuntimeFailure
@@ -58,8 +59,11 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    """Models that load in no time, and only the verdicts that a test writes."""
     found = World()
+    own = partial(read_verdicts, shipped=tmp_path / "none shipped")
+    monkeypatch.setattr(serving, "read_verdicts", own)
 
     def load(self: Loaders, name: str, kind: str, tell: Any, recipe: Recipe = profiles.PLAIN,
              texts: Sequence[str] | None = None) -> Encoder:
