@@ -19,7 +19,7 @@ from benchmarks.report import Result, machine, versions
 from benchmarks.store import converted_folder, model_folder
 
 MODEL = "qwen-0.5b"
-RECIPES = ("int8", "int4")
+RECIPES = ("int8",)  # what the gate chose
 SEED = 20261123
 SLOTS = 16
 CONTEXT = 1024

@@ -86,7 +86,7 @@ def test_sentiment_of_headlines_written_apart(engine: Engine) -> None:
 @pytest.mark.parametrize("name", ["finance-sentiment", "bank-intent"])
 def test_the_stamp_names_openvino_and_the_card_is_complete(engine: Engine, name: str) -> None:
     stamp = engine.classify(["hello"], name).stamp
-    assert stamp.variant == f"minilm-l6+{name}/original@openvino:cpu"
+    assert stamp.variant == f"minilm-l6+{name}/{engine.recipe_for(name)}@openvino:cpu"
     card = engine.adapter_card(name)
     for field in ("data", "licence", "command", "seed", "split", "scores", "temperature",
                   "threshold", "at_threshold", "weaknesses", "trained_at", "sha256"):
