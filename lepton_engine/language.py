@@ -27,6 +27,7 @@ LATIN_LANGUAGES = ("de", "en", "es", "fr", "id", "it", "nl", "pl", "pt", "sv", "
 UNDETERMINED = "und"
 _READ = 2_000  # characters that are looked at; more change nothing and cost time
 _LEAD = 2.0  # natural logarithm by which another language must beat English
+_FEW = 3  # words, of which one should be a function word
 _ALL = 176  # languages that fastText's model knows
 _TIE = 0.5  # nearer than this to another language, even English is "und"
 
@@ -98,11 +99,13 @@ def _of_words(words: tuple[str, ...]) -> str:
 
 
 def _of_latin(words: list[str]) -> str:
-    """Two words or fewer name another language only by a letter that English lacks."""
+    """A few words in plain letters name another language only by one of its function words,
+    two or fewer only by a letter that English lacks ("Nvidia shares plunge" is no German)."""
     code = _of_words(tuple(words))
-    if len(words) <= 2 and code not in ("en", UNDETERMINED) and "".join(words).isascii():
-        return UNDETERMINED
-    return code
+    if code in ("en", UNDETERMINED) or not "".join(words).isascii():
+        return code
+    own = any(word.lower() in _function_words(code) for word in words)
+    return UNDETERMINED if len(words) <= 2 or (len(words) <= _FEW and not own) else code
 
 
 @lru_cache(maxsize=len(LATIN_LANGUAGES))

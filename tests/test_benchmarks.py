@@ -91,7 +91,8 @@ def test_the_readme_quotes_the_kept_result(tmp_path: Path) -> None:
 def test_every_benchmark_is_a_table_of_the_readme_and_a_command() -> None:
     from benchmarks.__main__ import COMMANDS
 
-    assert set(COMMANDS) == {*readme.BENCHMARKS, "recipes"}
+    # the recovery study wants training data, which is no part of the project
+    assert {*COMMANDS, "recovery"} == {*readme.BENCHMARKS, "recipes"}
     assert set(COMMANDS) <= set(readme.TABLES)
     for name in COMMANDS:
         assert (Path(readme.__file__).parent / f"{name}.py").is_file()
@@ -212,7 +213,7 @@ def verdict(recipe: str, decision: str, loss: float, latency: float) -> dict[str
 
 def test_the_recipes_table_holds_the_losers_and_what_gains_nothing(tmp_path: Path) -> None:
     rows = [verdict("int8", "passed", 0.2, 2.0),
-            verdict("prune-neurons:0.5+int8", "refused", 9.0, 1.0),
+            verdict("prune-neurons:0.5+int8", "refused", 4.0, 1.0),
             verdict("prune-weights:0.3+int8", "refused", 2.0, 2.0)]
     (tmp_path / "task.json").write_text(json.dumps(rows), encoding="utf-8")
     (table,) = recipes.tables(tmp_path)

@@ -24,7 +24,7 @@ def lab() -> Iterator[EngineLab]:
 
 
 def test_int8_is_measured_beside_the_original(lab: EngineLab) -> None:
-    steps = list(lab.compare("finance-sentiment", ["int8"]))
+    steps = list(lab.compare("finance-sentiment", ["int8"], anew=True))
     assert any(isinstance(step, Stage) for step in steps)
     [row] = outcomes(steps)[-1].rows
     assert row["decision"] == "undecidable"
