@@ -38,7 +38,7 @@ RECIPES = (
 MAX_LENGTH = 64
 BATCH = 32
 CALIBRATION = 300
-ROUNDS = 7
+ROUNDS = 5
 TIMED = 2_000
 MADE_TEXTS = 1.0  # as many made texts as real ones for the recovery
 
