@@ -13,12 +13,11 @@ from lepton_engine.batching import MAX_PADDED_TOKENS
 from lepton_engine.inputs import Item
 from lepton_engine.microbatch import Arrays, MicroBatcher, Row
 from lepton_engine.results import Stamp
+from lepton_engine.runtimes.base import TOKEN_OUTPUTS
 from lepton_engine.runtimes.encoders import LoadedEncoder
 from lepton_engine.subwords import Pieces, Vocabulary
 from lepton_engine.vector_cache import MOST_TEXTS_KEPT, VectorCache, caches_on, text_key
 
-#: Outputs with a length axis, which padding is cut from.
-TOKEN_OUTPUTS = frozenset({"last_hidden_state", "mlm_logits"})
 #: Logits over the vocabulary are 120 kB a sub-word: batches of these stay small.
 MAX_MASKED_TOKENS = 512
 

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+#: Outputs with a length axis, which padding is cut from.
+TOKEN_OUTPUTS = frozenset({"last_hidden_state", "mlm_logits"})
+#: Outputs that a text has one of, however it is padded.
+TEXT_OUTPUTS = frozenset({"logits", "nsp_logits", "sentence_embedding", "mean_vector"})
+
+
 @dataclass(frozen=True)
 class RuntimeInfo:
     """What serves a variant. ``note`` says why when it is not the first choice."""

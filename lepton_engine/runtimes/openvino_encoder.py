@@ -14,7 +14,7 @@ import numpy as np
 import openvino as ov
 
 from lepton_engine.errors import ModelUnavailableError, RuntimeFailure
-from lepton_engine.runtimes.base import RuntimeInfo
+from lepton_engine.runtimes.base import TEXT_OUTPUTS, TOKEN_OUTPUTS, RuntimeInfo
 from lepton_engine.runtimes.checkpoint import Signature
 from lepton_engine.runtimes.memory import release_pages, trim
 from lepton_engine.runtimes.pooling import append_mean
@@ -29,6 +29,12 @@ PROPERTIES = "compile.json"
 #: Requests of one model that may be in flight. One computes with every core while another's
 #: arrays are copied; more would only hold memory.
 REQUESTS = 2
+#: A single short text is filled up to a multiple of this many sub-words. A shape that was seen
+#: before is computed faster than a new one, by more than the padding costs (quiet, two cores,
+#: 13 to 35 sub-words: int8 2.9 ms as they come, 2.3 filled up; bf16 3.6 and 3.9 alone, 4.5 and
+#: 3.9 beside other models).
+WIDTH_STEP = 16
+WIDEST_FILLED = 64
 _TYPES = {"bf16": ov.Type.bf16, "fp16": ov.Type.f16, "fp32": ov.Type.f32}
 _CLOSED = "The model was closed. Load it again."
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -153,8 +159,11 @@ class OpenVinoEncoder:
             raise RuntimeFailure(_CLOSED)
         arrays = (input_ids, attention_mask,
                   np.zeros_like(input_ids) if token_type_ids is None else token_type_ids)
-        given = dict(zip(self._inputs, arrays, strict=False))
+        length = input_ids.shape[1]
         wanted = self.signature.outputs if outputs is None else outputs
+        if TEXT_OUTPUTS.union(TOKEN_OUTPUTS).issuperset(wanted):  # others have widths of their own
+            arrays = self._filled(arrays)
+        given = dict(zip(self._inputs, arrays, strict=False))
         with self._request() as request:
             try:
                 request.infer({name: np.ascontiguousarray(array, dtype=np.int64)
@@ -163,8 +172,22 @@ class OpenVinoEncoder:
                 raise RuntimeFailure("OpenVINO could not compute this batch. Try again with "
                                      "fewer or shorter texts.") from error
             # Copied before the request goes back: its tensors are overwritten by the next call.
-            return {name: np.array(request.get_tensor(name).data, dtype=np.float32)
+            return {name: self._own(name, request.get_tensor(name).data, length)
                     for name in wanted}
+
+    def _filled(self, arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        """A single short text with masked padding up to a width that comes again."""
+        rows, length = arrays[0].shape
+        width = -(-length // WIDTH_STEP) * WIDTH_STEP
+        widest = min(WIDEST_FILLED, self.signature.max_positions or WIDEST_FILLED)
+        if rows != 1 or width == length or width > widest:
+            return arrays
+        return tuple(np.pad(array, ((0, 0), (0, width - length))) for array in arrays)
+
+    @staticmethod
+    def _own(name: str, data: np.ndarray, length: int) -> np.ndarray:
+        """A copy in float32, without what `_filled` added."""
+        return np.array(data[:, :length] if name in TOKEN_OUTPUTS else data, dtype=np.float32)
 
     def close(self) -> None:
         """Free the compiled model; calls in flight end as usual, later ones are refused."""
