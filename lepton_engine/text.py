@@ -1,7 +1,9 @@
-"""Makes text from outside safe to hand on: to tokenizers, pages, JSON and logs."""
+"""Makes text from outside safe to hand on: to tokenizers, pages, JSON and logs; and the one
+way in which numbers are written for people."""
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -29,3 +31,18 @@ def clean(text: str) -> str:
 def word_set(words: str) -> frozenset[str]:
     """A set from a list of words with white space between them; for tables in the code."""
     return frozenset(words.split())
+
+
+def three(value: float | None, unit: str = "") -> str:
+    """Three significant digits: 0.85671 -> 0.857, 1234.5 -> 1,230; None or no number -> a dash."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0:
+        text = "0"
+    else:
+        places = 2 - math.floor(math.log10(abs(value)))
+        rounded = round(float(value), places)
+        # Rounding may carry into a further digit: 0.9996 -> 1.00, 99.96 -> 100.
+        places = 2 - math.floor(math.log10(abs(rounded)))
+        text = f"{rounded:,.{max(places, 0)}f}"
+    return f"{text} {unit}" if unit else text

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import html
-import math
 from urllib.parse import urlsplit
+
+from lepton_engine.text import three
+
+__all__ = ["duration", "escape", "link", "printable", "size", "three"]
 
 
 def printable(text: object) -> str:
@@ -35,21 +38,6 @@ def link(text: object, address: object) -> str:
         return escape(text)
     return (f'<a href="{escape(parts.geturl())}" target="_blank" '
             f'rel="noopener noreferrer nofollow">{escape(text)}</a>')
-
-
-def three(value: float | None, unit: str = "") -> str:
-    """Three significant digits: 0.85671 -> 0.857, 1234.5 -> 1,230; None -> a dash."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if value == 0:
-        text = "0"
-    else:
-        places = 2 - math.floor(math.log10(abs(value)))
-        rounded = round(float(value), places)
-        # Rounding may carry into a further digit: 0.9996 -> 1.00, 99.96 -> 100.
-        places = 2 - math.floor(math.log10(abs(rounded)))
-        text = f"{rounded:,.{max(places, 0)}f}"
-    return f"{text} {unit}" if unit else text
 
 
 def duration(milliseconds: float | None) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lepton_engine.compression.recipe import ORIGINAL
 from lepton_engine.compression.rows import CompareRow, with_gains
 from lepton_engine.errors import InputError
+from lepton_engine.text import three
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,26 +118,16 @@ COLUMNS = ("recipe", "decision", "value", "loss_points", "low", "high", "n", "la
            "gain", "reason", "variant")
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Three significant digits, no exponent; a dash for what was not measured."""
-    if not math.isfinite(value):
-        return "–"
-    if value == 0:
-        return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{places}f}"
-
-
 def megabytes(size: float) -> str:
     """Bytes as MB, three significant digits; a dash for 0, which is "not measured"."""
-    return number(size / 1e6) if size else "–"
+    return three(size / 1e6) if size else "–"
 
 
 def _cells(line: dict[str, Any]) -> tuple[str, ...]:
     loss = ("–" if not math.isfinite(line["loss_points"]) else
             f"{line['loss_points']:.2f} ({line['low']:.2f} to {line['high']:.2f})")
     value = f"{line['value']:.4f}" if math.isfinite(line["value"]) else "–"
-    return (line["recipe"], line["decision"], value, loss, number(line["latency_ms"]),
-            number(line["speedup"]), number(line["texts_per_second"]),
-            number(line["throughput_gain"]), megabytes(line["size_bytes"]),
+    return (line["recipe"], line["decision"], value, loss, three(line["latency_ms"]),
+            three(line["speedup"]), three(line["texts_per_second"]),
+            three(line["throughput_gain"]), megabytes(line["size_bytes"]),
             megabytes(line["memory_bytes"]))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lepton_engine.compression.comparison import Comparison, megabytes, number
+from lepton_engine.compression.comparison import Comparison, megabytes
 from lepton_engine.compression.labels import Point, places, wrapped
 from lepton_engine.compression.rows import CompareRow
 from lepton_engine.compression.verdicts import PASSED, REFUSED, UNDECIDABLE
+from lepton_engine.text import three
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -107,7 +108,7 @@ def _original(comparison: Comparison) -> go.Scatter:
     return go.Scatter(
         x=[line["latency_ms"]], y=[line["value"]], mode="markers", name="original",
         customdata=[f"<b>original</b><br>{comparison.metric} {line['value']:.4f}<br>"
-                    f"{number(line['latency_ms'])} ms, {megabytes(line['size_bytes'])} MB"],
+                    f"{three(line['latency_ms'])} ms, {megabytes(line['size_bytes'])} MB"],
         hovertemplate="%{customdata}<extra></extra>",
         marker={"symbol": "circle", "color": ORIGINAL_COLOUR,
                 "size": [_pixels(line["size_bytes"], _largest(comparison.measured))],
@@ -116,8 +117,8 @@ def _original(comparison: Comparison) -> go.Scatter:
 
 def _hover(row: CompareRow) -> str:
     return (f"<b>{row.recipe}</b><br>{row.metric} {row.value:.4f}, {row.loss_points:.2f} points "
-            f"lost ({row.low:.2f} to {row.high:.2f})<br>{number(row.latency_ms)} ms, "
-            f"{number(row.speedup)} times as fast; {number(row.texts_per_second)} texts/s<br>"
+            f"lost ({row.low:.2f} to {row.high:.2f})<br>{three(row.latency_ms)} ms, "
+            f"{three(row.speedup)} times as fast; {three(row.texts_per_second)} texts/s<br>"
             f"{megabytes(row.size_bytes)} MB, {row.decision}")
 
 

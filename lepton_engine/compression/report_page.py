@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from lepton_engine.compression.comparison import Comparison, megabytes, number
+from lepton_engine.compression.comparison import Comparison, megabytes
 from lepton_engine.compression.gate import HIGH_POINTS, LEAST_N, LOSS_POINTS, RESAMPLES
 from lepton_engine.compression.rows import CompareRow
+from lepton_engine.text import three
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -78,8 +79,8 @@ def _line(row: Mapping[str, Any]) -> str:
     failed = row["value"] != row["value"]
     loss = "–" if failed else f"{row['loss_points']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
     values = (row["recipe"], row["decision"], "–" if failed else f"{row['value']:.4f}", loss,
-              number(row["latency_ms"]), number(row["speedup"]), number(row["texts_per_second"]),
-              number(row["throughput_gain"]), megabytes(row["size_bytes"]),
+              three(row["latency_ms"]), three(row["speedup"]), three(row["texts_per_second"]),
+              three(row["throughput_gain"]), megabytes(row["size_bytes"]),
               megabytes(row["memory_bytes"]))
     cells = "".join(f'<td class="{kind}">{escape(value)}</td>'
                     for value, (_, kind) in zip(values, HEAD, strict=True))
@@ -90,7 +91,7 @@ def _line(row: Mapping[str, Any]) -> str:
 def _steps(row: CompareRow) -> str:
     items = "".join(
         f"<li><b>{escape(step.step)}</b>: {escape(step.detail)} ({step.parameters_before:,} to "
-        f"{step.parameters_after:,} parameters, {number(step.seconds)} s)"
+        f"{step.parameters_after:,} parameters, {three(step.seconds)} s)"
         + (f"<br>Left as they are: {escape('; '.join(step.skipped))}" if step.skipped else "")
         + "</li>" for step in row.steps)
     return f"<details><summary>{escape(row.recipe)}</summary><ul>{items}</ul></details>"

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domains.shared.markup import duration, escape, link, printable, size, three
-
-
-@pytest.mark.parametrize(("value", "text"), [
-    (0.85671, "0.857"), (1234.5, "1,230"), (0.9996, "1.00"), (99.96, "100"), (1, "1.00"),
-    (0, "0"), (-0.04567, "-0.0457"), (123456, "123,000"), (None, "–"), (float("nan"), "–"),
-    (12.345, "12.3"), (1e-7, "0.000000100"),
-])
-def test_three_significant_digits(value: float | None, text: str) -> None:
-    assert three(value) == text
+from domains.shared.markup import duration, escape, link, printable, size
 
 
 def test_units() -> None:
