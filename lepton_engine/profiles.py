@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from lepton_engine.compression.recipe import Recipe
-from lepton_engine.compression.verdicts import PASSED, Verdict
+from lepton_engine.compression.rows import LEAST_GAIN
+from lepton_engine.compression.verdicts import PASSED, REFUSED, Verdict
 from lepton_engine.errors import UnknownNameError
 
 ORIGINAL, BALANCED, FAST = PROFILES = ("original", "balanced", "fast")
@@ -58,15 +59,37 @@ def using(profile: str) -> Iterator[None]:
 def chosen_verdict(profile: str, verdicts: Iterable[Verdict]) -> Verdict | None:
     """The verdict by which a profile picks its recipe, or None where the original stays.
 
-    ``balanced`` takes the fastest variant that passed the gate, ``fast`` the fastest whose
-    measured loss is at most `FAST_POINTS`; neither takes one that is slower than the original.
+    ``balanced`` may take what passed the gate, ``fast`` also what loses at most `FAST_POINTS`
+    (a decoder, whose points are not the only measure, must have passed). Both take the fastest;
+    of those within `LEAST_GAIN` of it, which timing does not tell apart, the one that loses
+    least; and none that gains less than `LEAST_GAIN` over the original.
     """
     if checked(profile) == ORIGINAL:
         return None
-    rows = [v for v in verdicts
-            if math.isfinite(v.loss_points) and 0 < v.latency_ms < v.original_latency_ms
-            and (v.decision == PASSED or (profile == FAST and v.loss_points <= FAST_POINTS))]
-    return max(rows, key=lambda v: v.speedup, default=None)
+    rows = [v for v in verdicts if may_serve(profile, v) and pace(v) >= 1 + LEAST_GAIN]
+    fastest = max(map(pace, rows), default=0.0)
+    near = [v for v in rows if pace(v) * (1 + LEAST_GAIN) >= fastest]
+    return min(near, key=lambda v: v.loss_points, default=None)
+
+
+def may_serve(profile: str, verdict: Verdict) -> bool:
+    """Whether what a variant lost is within what the profile allows."""
+    if verdict.decision == PASSED:
+        return True
+    return (profile == FAST and verdict.decision == REFUSED and not _writes(verdict)
+            and verdict.loss_points <= FAST_POINTS)
+
+
+def pace(verdict: Verdict) -> float:
+    """How many times as fast as its original: the geometric mean of one text at a time and of
+    many together, which visitors and tables ask for; of a decoder one stream's speed."""
+    many = verdict.texts_per_second / max(verdict.original_texts_per_second, 1e-9)
+    one = verdict.speedup
+    return one if _writes(verdict) or many <= 0 else math.sqrt(one * many)
+
+
+def _writes(verdict: Verdict) -> bool:
+    return verdict.detail.get("unit") == "token"
 
 
 def recipe_for(name: str, profile: str, verdicts: Iterable[Verdict],

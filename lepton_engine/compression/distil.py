@@ -75,7 +75,7 @@ def teach(context: Context, config: Config) -> Change:
     first, last = (sum(part) / len(part) for part in (losses[:span], losses[-span:]))
     return Change((structure.prefix,), (),
                   f"{steps} steps on {len(context.batches)} batches; the distance to the "
-                  f"original went from {first:.4g} to {last:.4g}.", {"losses": losses})
+                  f"original went from {first:.4g} to {last:.4g}.")
 
 
 def copied(module: nn.Module) -> nn.Module:

@@ -108,8 +108,7 @@ def _told(structure: Structure, config: Config, spectra: dict[tuple[int, str], S
                     "than itself" for place, rank in ranks.items() if rank < 0)
     return Change(changed, skipped,
                   f"{len(changed)} of {len(ranks)} linear layers factorised; they hold "
-                  f"{after / max(before, 1):.3f} of their weights ({config.share:g} asked for).",
-                  {"ranks": {structure.name(*place): rank for place, rank in ranks.items()}})
+                  f"{after / max(before, 1):.3f} of their weights ({config.share:g} asked for).")
 
 
 def square_root(second: torch.Tensor, ridge: float) -> tuple[torch.Tensor, torch.Tensor]:

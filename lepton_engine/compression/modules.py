@@ -6,7 +6,7 @@ Adding an architecture is a row of ``FAMILIES``. Everything works on modules in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -170,7 +170,6 @@ class Change:
     changed: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     detail: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def _has(layer: nn.Module, path: str) -> bool:

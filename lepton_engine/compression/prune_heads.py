@@ -4,7 +4,8 @@ Which: those that the outputs feel least (``looking.importances`` on the heads' 
 all layers together, after Michel, Levy and Neubig 2019, "Are Sixteen Heads Really Better than
 One?" (arXiv:1905.10650), whose scores are divided by their norm in each layer. One head of
 every layer stays. What the kept heads can say of the removed ones is moved into the output's
-weights by least squares, as in ``prune_neurons``.
+weights by least squares on the texts' activations (He, Zhang and Sun 2017, "Channel Pruning for
+Accelerating Very Deep Neural Networks", arXiv:1707.06168, equation 1).
 """
 
 from __future__ import annotations
@@ -15,8 +16,7 @@ from typing import Any
 
 import torch
 
-from lepton_engine.compression import prune_neurons
-from lepton_engine.compression.looking import importances, moments
+from lepton_engine.compression.looking import Moments, importances, moments
 from lepton_engine.compression.modules import (
     Change,
     Context,
@@ -24,7 +24,11 @@ from lepton_engine.compression.modules import (
     Structure,
     cut_inputs,
     cut_outputs,
+    dense,
 )
+
+#: Added to the diagonal, in units of its mean: activations of few texts are collinear.
+RIDGE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,8 @@ def prune(context: Context, config: Config) -> Change:
         wanted = [(index, structure.family.output) for index, keep in enumerate(kept)
                   if len(keep) < before[index]]
         moments(context, wanted, "fitting the heads that stay",
-                lambda index, path, found: fitted.__setitem__(index, prune_neurons.refitted(
-                    structure.layers[index].get_submodule(path), places[index], found,
-                    prune_neurons.Config(config.share))))
+                lambda index, path, found: fitted.__setitem__(index, refitted(
+                    structure.layers[index].get_submodule(path), places[index], found)))
     for index, keep in enumerate(kept):
         if len(keep) < before[index]:
             remove(structure, index, keep, fitted.get(index))
@@ -74,8 +77,7 @@ def prune(context: Context, config: Config) -> Change:
         tuple(structure.name(i) for i, keep in enumerate(kept) if len(keep) < before[i]),
         tuple(f"{structure.name(i)}: all its heads matter more than those removed"
               for i, keep in enumerate(kept) if len(keep) == before[i]),
-        f"{removed} of {sum(before)} heads removed; a layer keeps {sizes}.",
-        {"kept": [keep.tolist() for keep in kept]})
+        f"{removed} of {sum(before)} heads removed; a layer keeps {sizes}.")
 
 
 def chosen(scores: list[torch.Tensor], share: float) -> list[torch.Tensor]:
@@ -87,6 +89,22 @@ def chosen(scores: list[torch.Tensor], share: float) -> list[torch.Tensor]:
     gone = {(layer, head) for _, layer, head in sorted(ranked)[:count]}
     return [torch.tensor([head for head in range(score.numel()) if (layer, head) not in gone])
             for layer, score in enumerate(scores)]
+
+
+def refitted(outer: torch.nn.Module, keep: torch.Tensor,
+             found: Moments) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight (out, kept) and the addition to the bias (out,) with the least squared error."""
+    mean = found.mean.double()
+    spread = found.second.double() - mean[:, None] * mean[None, :]
+    weight = dense(outer).double().cpu()
+    inner = spread[keep][:, keep]
+    inner += torch.eye(len(keep), dtype=inner.dtype) * RIDGE * inner.diagonal().mean()
+    # Fitted to what is lost, so that a heavy ridge leaves the kept weights as they were.
+    lost = torch.ones(weight.shape[1], dtype=torch.bool)
+    lost[keep] = False
+    move = torch.linalg.solve(inner, spread[keep][:, lost])  # (kept, lost)
+    fitted = weight[:, keep] + weight[:, lost] @ move.T
+    return fitted.float(), (weight @ mean - fitted @ mean[keep]).float()
 
 
 def _places(heads: torch.Tensor, size: int) -> torch.Tensor:

@@ -39,8 +39,7 @@ def apply(context: Context, value: float) -> Change:
     remove(structure, gone)
     listed = ", ".join(f"{score:.3f}" for score in scores)
     return Change(tuple(structure.name(index) for index in gone), (),
-                  f"{count} of {total} layers removed. Influence of each: {listed}.",
-                  {"removed": gone})
+                  f"{count} of {total} layers removed. Influence of each: {listed}.")
 
 
 def remove(structure: Structure, gone: list[int]) -> None:

@@ -62,7 +62,7 @@ def test_removed_neurons_are_gone_and_the_rest_computes_as_if_they_were_masked(n
     for index in range(len(structure.layers)):
         total = structure.neurons(index)
         keeps[index] = torch.randperm(total, generator=generator)[:total // 2].sort().values
-        prune_neurons.remove(structure, index, keeps[index], None)
+        prune_neurons.remove(structure, index, keeps[index])
     silent = {i: without(structure.neurons(i) * 2, keep) for i, keep in keeps.items()}
     expected = masked(whole, data[1], structure.family.outer, silent)
     torch.testing.assert_close(last(module, data[1]), expected, atol=CLOSE, rtol=CLOSE)
@@ -104,13 +104,16 @@ def test_refitting_brings_the_outputs_nearer_than_cutting_alone() -> None:
     data, errors = given("bert"), {}
     for refit in (False, True):
         module = tiny_modules.bert(layers=1)
-        # Half of the neurons say what the others say, so that there is something to refit.
+        # Two heads say what the two others say, so that there is something to refit.
         with torch.no_grad():
-            inner = module.encoder.layer[0].intermediate.dense
-            inner.weight[32:] = inner.weight[:32] + 0.02 * inner.weight[32:]
+            attention = module.encoder.layer[0].attention.self
+            half = attention.query.out_features // 2
+            for part in (attention.query, attention.key, attention.value):
+                part.weight[half:] = part.weight[:half] + 0.02 * part.weight[half:]
+                part.bias[half:] = part.bias[:half]
         whole = copy.deepcopy(module)
-        prune_neurons.prune(Context(Structure.of(module), data),
-                            prune_neurons.Config(0.5, refit=refit))
+        prune_heads.prune(Context(Structure.of(module), data),
+                          prune_heads.Config(0.5, refit=refit))
         errors[refit] = float((last(module, data[3]) - last(whole, data[3])).norm())
     assert errors[True] < 0.8 * errors[False]
 
