@@ -5,11 +5,11 @@ thread only, so the pipeline lives here and the application talks to it over a p
 stays responsive while tokens are made. One thread does everything in turn: read what was
 asked, step once, write what came out.
 
-The pipeline is built for prompt look-up or for plain batching (`decoder_modes`). It is
-rebuilt in the other mode only while no request has a token yet: those are handed to the new
-pipeline whole, so that none is lost or changed, and two pipelines are never there at once.
-The first request with a JSON schema waits, and holds up those behind it, until the pipeline
-can be rebuilt with the tokenizer that a schema needs.
+The pipeline is built for prompt look-up or for plain batching (`decoder_modes`) and is
+rebuilt in the other mode only when nobody is left. The first request with a JSON schema
+waits, and holds up those behind it, until no request has a token yet: then the pipeline is
+rebuilt with the tokenizer that a schema needs. Those without a token are handed over whole,
+so that none is lost or changed, and two pipelines are never there at once.
 
 In: ``{"op": "add", "id", "ids", "max_new_tokens", "temperature", "top_p", "seed",
 "stop_ids", "grounded", "schema"}``, ``{"op": "cancel", "id"}``. Out: ``{"event": "ready"}``,
@@ -117,10 +117,8 @@ class Worker:
         return bool(self.requests or self.held) or self.pipeline.has_non_finished_requests()
 
     def turn(self) -> None:
-        """One step; the mode is changed before a burst starts, or when nobody is left."""
+        """One step; the mode is changed when nobody is left."""
         unstarted = not any(request.count for request in self.requests.values())
-        if unstarted and PLAIN in self.modes and self.policy.is_burst(len(self.requests)):
-            self._rebuild(PLAIN)
         if unstarted and self.held:
             self.structured = True
             self._rebuild(self.policy.mode)

@@ -12,7 +12,6 @@ import pytest
 
 from lepton_engine.runtimes import decoder_worker
 from lepton_engine.runtimes.decoder_modes import (
-    BURST,
     LOOKUP,
     NARROW,
     PLAIN,
@@ -118,22 +117,11 @@ def finish(worker: Worker) -> dict[int, list[int]]:
     return got
 
 
-def test_a_burst_is_moved_whole_to_plain_batching(build: Build) -> None:
+def test_a_crowd_starts_in_the_mode_that_is_there(build: Build) -> None:
     worker = started(build)
-    for number in range(1, BURST + 1):
+    for number in range(1, 17):
         add(worker, number)
-    assert finish(worker) == {n: [100 * n, 100 * n + 1, 100 * n + 2]
-                              for n in range(1, BURST + 1)}
-    assert [mode for mode, *_ in build.made] == [LOOKUP, PLAIN]
-
-
-def test_a_burst_behind_a_running_reply_stays_in_its_mode(build: Build) -> None:
-    worker = started(build)
-    add(worker, 1, 6)
-    worker.turn()
-    for number in range(2, BURST + 3):
-        add(worker, number)
-    assert len(finish(worker)) == BURST + 2
+    assert finish(worker) == {n: [100 * n, 100 * n + 1, 100 * n + 2] for n in range(1, 17)}
     assert [mode for mode, *_ in build.made] == [LOOKUP]
 
 
