@@ -26,7 +26,7 @@ models: $(VENV)/run.done ## fetch every default model into LEPTON_HOME
 record: $(VENV)/run.done ## the finished example of each tab, from a real run
 	$(BIN)/python -m domains.record
 
-bench: $(VENV)/dev.done $(PEERS)/done ## the tables of the README, about 25 minutes on two cores
+bench: $(VENV)/dev.done $(PEERS)/done ## the tables of the README; benchmarks/__main__.py says how long
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.readme --write
 

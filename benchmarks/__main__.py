@@ -1,7 +1,7 @@
 """``python -m benchmarks [--quick] [--out FOLDER]``: every speed table, one after the other.
 
-About 22 minutes on two cores with nothing else running: encoders 6, decoders 10, application
-2 and serving 2, and 2 once for the peers' own models. Each is a process of its own, so that
+About 25 minutes on two cores with nothing else running, 2 of them once for the peers' own
+models. Each is a process of its own, so that
 none measures what another has left in memory, and one that fails does not end the rest.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-COMMANDS = ("encoders", "decoders", "application", "serving", "recipes")
+COMMANDS = ("encoders", "decoders", "application", "serving")
 
 
 def main(arguments: list[str]) -> int:

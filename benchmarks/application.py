@@ -2,7 +2,7 @@
 
 For each profile: a warm start up to the first token on the page, asked the moment the page
 answers, and the memory of all processes once every default model is loaded and was used.
-About 3 minutes. The store must be filled (``make models``); a start before the measured one
+The store must be filled (``make models``); a start before the measured one
 makes the variants that are missing.
 """
 
@@ -13,9 +13,10 @@ from typing import Any
 
 from benchmarks.command import Options, run
 from benchmarks.live import ADDRESS, Application, variants
-from benchmarks.report import Result, Table, figure, machine, versions
+from benchmarks.report import Result, Table, machine, versions
 from domains.shared.texts import Texts
 from lepton_engine.profiles import BALANCED, ORIGINAL
+from lepton_engine.text import three
 
 PROFILES = (BALANCED, ORIGINAL)
 #: No question of how to do something: those begin with an article's steps, without the model.
@@ -71,7 +72,7 @@ def one_profile(profile: str, options: Options) -> dict[str, Any]:
 def measure(options: Options) -> Result:
     profiles = PROFILES[:1] if options.quick else PROFILES
     found = {profile: one_profile(profile, options) for profile in profiles}
-    rows = [(title, *(figure(pick(found[p])) for p in profiles)) for title, pick in (
+    rows = [(title, *(three(pick(found[p])) for p in profiles)) for title, pick in (
         ("page answers after a start, s", lambda m: m["page_s"]),
         ("first token of the customer service after a start, s", lambda m: m["first_token_s"]),
         ("all models loaded at the latest after, s", lambda m: m["ready_s"]),

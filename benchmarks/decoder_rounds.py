@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.decoder_prompts import Prompts
-from benchmarks.peers.process import ContenderError, Field, Process
-
-PAUSE_S = 0.5
-GAP_S = 1.0
+from benchmarks.peers.process import Field, Process
 
 
 @dataclass(frozen=True)
@@ -26,6 +22,8 @@ class Plan:
     stream_tokens: int = 128
     own_tokens: int = 200
     warm_tokens: int = 16
+    gap_s: float = 1.0
+    same_tokens: int = 64
 
 
 @dataclass
@@ -43,6 +41,7 @@ class Measured:
     whole: dict[str, list[float]] = field(default_factory=dict)
     first_s: dict[str, list[float]] = field(default_factory=dict)
     sums: dict[str, float] = field(default_factory=dict)
+    agreement: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, kind: str, reply: dict[str, Any]) -> None:
         after = reply["end"] - reply["first"]
@@ -58,9 +57,6 @@ class Measured:
         seconds = max(r["end"] for r in replies) - min(r["asked"] for r in replies)
         self.sums[kind] = sum(r["tokens"] for r in replies) / seconds
         self.first_s[kind] = [r["first"] - r["asked"] for r in replies]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Rounds:
@@ -78,14 +74,9 @@ class Rounds:
 
     def _call(self, contenders: Field, process: Process, prompts: list[list[int]], limit: int,
               stops: list[int], gap_s: float = 0.0) -> list[dict[str, Any]]:
-        time.sleep(PAUSE_S)
-        try:
-            found: list[dict[str, Any]] = process.call(
-                "many", prompts=prompts, limit=limit, stops=stops, gap_s=gap_s)
-        except ContenderError as error:
-            contenders.drop(process.name, str(error))
-            return []
-        return found
+        """A reply a prompt; none where the contender failed."""
+        return contenders.call(process, "many", prompts=prompts, limit=limit, stops=stops,
+                               gap_s=gap_s) or []
 
     def _of(self, process: Process) -> Measured:
         return self.measured.setdefault(process.name, Measured(process.facts["variant"]))
@@ -119,7 +110,7 @@ class Rounds:
         for process in list(contenders.processes.values()):
             self._call(contenders, process, self._warm, self.plan.warm_tokens, [])
             for kind, prompts, gap_s in (("at once", self._at_once, 0.0),
-                                         ("one each second", self._each_second, GAP_S)):
+                                         ("one each second", self._each_second, self.plan.gap_s)):
                 replies = self._call(contenders, process, prompts, self.plan.stream_tokens, [],
                                      gap_s)
                 if replies:
@@ -127,3 +118,20 @@ class Rounds:
                     self._say(f"{process.name}: {self.plan.streams} streams {kind} done")
         for name, reason in contenders.failed.items():
             self.failed[f"{name}, {self.plan.streams} streams"] = reason
+
+    def agreement(self, contenders: Field) -> None:
+        """Greedy replies beside those of a plain pipeline: alone with look-up, and together."""
+        plan, prompts = self.plan, self.prompts
+        for process in list(contenders.processes.values()):
+            for kind, given, stops, together in (
+                    (f"{plan.grounded} grounded questions, one by one",
+                     prompts.grounded(plan.grounded), prompts.stops, False),
+                    (f"{plan.streams} streams at once", self._at_once, [], True)):
+                found = contenders.call(process, "agreement", prompts=given, stops=stops,
+                                        limit=plan.same_tokens, together=together)
+                if found is None:
+                    break
+                self._of(process).agreement[kind] = found
+                self._say(f"{process.name}: agreement of {kind} done")
+        for name, reason in contenders.failed.items():
+            self.failed[f"{name}, greedy text"] = reason

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from benchmarks.decoder_rounds import Measured, Rounds
-from benchmarks.report import Table, figure, percentile, spread
+from benchmarks.report import Table, percentile, spread
+from lepton_engine.text import three
 
 LEPTON = "Lepton {}"
 GENAI = "OpenVINO GenAI itself, the IR of Lepton {}"
@@ -22,17 +24,22 @@ ONE_NOTE = ("Median over the prompts (lowest to highest), greedy, prompts in tur
 MANY_NOTE = ("{streams} streams, {own} prompt tokens each after a shared system prompt, {new} new "
              "tokens. Sum: all new tokens over the time from the first question to the last "
              "token, reading included.")
+SAME_NOTE = ("Beside a plain pipeline on the same weights (no look-up, no batch), which answers "
+             "one prompt after the other; up to {tokens} tokens. Where a reply first has another "
+             "token, the plain model's own logits say how near a tie was; one step of bf16 is "
+             "0.125 at logits of 16 to 32.")
 
 
 def tables(rounds: Rounds, recipes: Sequence[str]) -> tuple[tuple[Table, ...], dict[str, Any]]:
     """The tables and the numbers behind them."""
     found = rounds.measured
     kernels = next((m.variant for n, m in found.items() if "llama.cpp" in n), "nothing here")
-    made = [_one(rounds, found, kernels), _many(rounds, found), _ratios(found, recipes)]
+    made = [_one(rounds, found, kernels), _many(rounds, found), _ratios(found, recipes),
+            _agreement(rounds, found)]
     if rounds.failed:
         made.append(Table("Not available here", ("contender", "why"),
                           tuple(rounds.failed.items())))
-    return tuple(made), {name: m.to_dict() for name, m in rounds.measured.items()}
+    return tuple(made), {name: asdict(m) for name, m in rounds.measured.items()}
 
 
 def _one(rounds: Rounds, found: dict[str, Measured], kernels: str) -> Table:
@@ -43,7 +50,7 @@ def _one(rounds: Rounds, found: dict[str, Measured], kernels: str) -> Table:
         rows.append((
             name, *(spread(there(measured.writing, kind)) for kind in ("free", "grounded")),
             spread(measured.whole.get("grounded", [])),
-            spread(measured.first_s.get("grounded", [])), figure(measured.memory_mb)))
+            spread(measured.first_s.get("grounded", [])), three(measured.memory_mb)))
     plan = rounds.plan
     return Table(
         "qwen-0.5b, one stream",
@@ -61,9 +68,9 @@ def _many(rounds: Rounds, found: dict[str, Measured]) -> Table:
         cells = [name]
         for kind in ("at once", "one each second"):
             first = measured.first_s.get(kind, [])
-            cells += [figure(measured.sums.get(kind)),
-                      figure(statistics.median(first) if first else None),
-                      figure(percentile(first, 0.95) if first else None)]
+            cells += [three(measured.sums.get(kind)),
+                      three(statistics.median(first) if first else None),
+                      three(percentile(first, 0.95) if first else None)]
         rows.append(tuple(cells))
     plan = rounds.plan
     return Table(
@@ -71,6 +78,19 @@ def _many(rounds: Rounds, found: dict[str, Measured]) -> Table:
         ("contender", "at once: sum, tokens/s", "first token p50, s", "p95, s",
          "one each second: sum, tokens/s", "first token p50, s", "p95, s"), tuple(rows),
         MANY_NOTE.format(streams=plan.streams, own=plan.own_tokens, new=plan.stream_tokens))
+
+
+def _agreement(rounds: Rounds, found: dict[str, Measured]) -> Table:
+    rows = []
+    for name, measured in found.items():
+        for kind, said in measured.agreement.items():
+            rows.append((f"{name}, {kind}", str(said["replies"]), f"{said['identical']:.0%}",
+                         str(max(said["ranks"], default=1)),
+                         three(max(said["gaps"], default=0.0))))
+    return Table("qwen-0.5b, is greedy text the same text?",
+                 ("replies", "n", "identical", "rank of the first other token, at most",
+                  "its logit below the best, at most"), tuple(rows),
+                 SAME_NOTE.format(tokens=rounds.plan.same_tokens))
 
 
 def there(speeds: Mapping[str, Sequence[float | None]], kind: str) -> list[float]:
@@ -95,10 +115,10 @@ def _ratios(found: dict[str, Measured], recipes: Sequence[str]) -> Table:
             speeds = [paired(getattr(mine, field).get(kind, ()), getattr(peer, field).get(kind, ()))
                       for field, kind in (("writing", "free"), ("writing", "grounded"),
                                           ("whole", "grounded"))]
-            rows.append((f"{LEPTON.format(recipe)} / {other}", *map(figure, speeds), "-"))
+            rows.append((f"{LEPTON.format(recipe)} / {other}", *map(three, speeds), "-"))
         mine, server = found.get(LEPTON.format(recipe)), found.get(LLAMA_SERVER)
         if mine and server and "at once" in mine.sums and "at once" in server.sums:
-            ratio = figure(mine.sums["at once"] / server.sums["at once"])
+            ratio = three(mine.sums["at once"] / server.sums["at once"])
             rows.append((f"{LEPTON.format(recipe)} / {LLAMA_SERVER}", "-", "-", "-", ratio))
     return Table("qwen-0.5b, Lepton over its peers",
                  ("pair", "free text: writing", "grounded: writing", "grounded: whole answer",

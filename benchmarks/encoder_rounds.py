@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.process import Contender, ContenderError, Field, Process
+from benchmarks.peers.process import Contender, Field, Process
 from benchmarks.report import percentile
 from benchmarks.texts import ONE_SENTENCE, TextSource
 
-#: A moment in which the threads of the contender before fall asleep.
-PAUSE_S = 0.2
 WARM_TEXTS = 96
 
 
@@ -68,9 +65,6 @@ class Times:
         """The lowest round's 1st percentile."""
         return min(self.cosines, default=float("nan"))
 
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 class Rounds:
     """Gives the same new texts to every contender in turn and keeps the times."""
@@ -89,36 +83,31 @@ class Rounds:
         return [(name, times) for name, times in self.times.items()
                 if name not in self.field.failed]
 
-    def _turns(self, work: Callable[[Entry, Process], None]) -> None:
+    def _turns(self) -> Iterator[tuple[Entry, Process]]:
+        """Those that still take part, in the order of the table."""
         for entry in self._entries:
             process = self.field.processes.get(entry.contender.name)
-            if process is None:
-                continue
-            time.sleep(PAUSE_S)
-            try:
-                work(entry, process)
-            except ContenderError as error:
-                self.field.drop(process.name, str(error))
+            if process is not None:
+                yield entry, process
 
     def warm(self) -> None:
         """A few texts of every length, so that nothing is compiled while the clock runs."""
         texts = self._source.take(WARM_TEXTS)
         with TemporaryDirectory() as folder:
             given = _file(folder, texts)
-            self._turns(lambda entry, process: process.call(
-                "together", texts=given, out=f"{folder}/warm.npy"))
-        self._turns(lambda entry, process: process.call("one_by_one", texts=texts[:8]))
+            for _, process in self._turns():
+                self.field.call(process, "together", texts=given, out=f"{folder}/warm.npy")
+        for _, process in self._turns():
+            self.field.call(process, "one_by_one", texts=texts[:8])
 
     def one_sentence(self, say: Callable[[str], None]) -> None:
         """The median of each round's sentences, given one at a time."""
         for _ in range(self.plan.sentence_rounds):
             texts = self._source.take(self.plan.sentences, *ONE_SENTENCE)
-
-            def turn(entry: Entry, process: Process, texts: list[str] = texts) -> None:
-                found = process.call("one_by_one", texts=texts)
-                self.times[process.name].one_ms.append(statistics.median(found))
-
-            self._turns(turn)
+            for _, process in self._turns():
+                found = self.field.call(process, "one_by_one", texts=texts)
+                if found is not None:
+                    self.times[process.name].one_ms.append(statistics.median(found))
         say(f"one sentence: {self.plan.sentence_rounds} rounds done")
 
     def many_texts(self, baseline: str, say: Callable[[str], None]) -> None:
@@ -131,11 +120,13 @@ class Rounds:
     def _one_round(self, number: int, baseline: str, folder: Path) -> None:
         given = _file(str(folder), self._source.take(self.plan.texts))
         kept: dict[str, Any] = {}
-
-        def turn(entry: Entry, process: Process) -> None:
+        for entry, process in self._turns():  # the baseline is the first
             if not entry.many or (entry.slow and number >= self.plan.slow_rounds):
-                return
-            seconds = process.call("together", texts=given, out=str(folder / "vectors.npy"))
+                continue
+            seconds = self.field.call(process, "together", texts=given,
+                                      out=str(folder / "vectors.npy"))
+            if seconds is None:
+                continue
             vectors = np.load(folder / "vectors.npy")
             if process.name == baseline:
                 kept["vectors"], kept["seconds"] = vectors, seconds
@@ -144,8 +135,6 @@ class Rounds:
             times.baseline_s.append(kept["seconds"])
             cosines = (vectors * kept["vectors"]).sum(1)
             times.cosines.append(percentile([float(c) for c in cosines], 0.01))
-
-        self._turns(turn)  # the baseline is the first
 
 
 def _file(folder: str, texts: Sequence[str]) -> str:

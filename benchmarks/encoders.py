@@ -2,8 +2,8 @@
 
 all-MiniLM-L6-v2 on one sentence at a time and on 2,000 texts of 5 to 120 words, tokenising
 counted, the same maximum length for all. The contenders take turns inside one run, and no
-text is given twice to the same contender, so that no cache can help. About 6 minutes on two
-cores; the first run also makes the peers' models (2 minutes).
+text is given twice to the same contender, so that no cache can help. The first run also makes
+the peers' models.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.command import Options, run
 from benchmarks.encoder_rounds import Entry, Plan, Rounds, Times
 from benchmarks.peers import prepare
-from benchmarks.peers.process import PREPARED, ROOT, Contender, Field, peer_python
-from benchmarks.report import Result, Table, figure, machine, spread, versions
-from benchmarks.store import converted_folder, model_folder
+from benchmarks.peers.process import PREPARED, Contender, Field, Process, peer_python
+from benchmarks.report import ROOT, Result, Table, machine, spread, versions
+from benchmarks.store import model_folder
 from benchmarks.texts import TextSource
+from lepton_engine.text import three
 
 SEED = 20261123
+LEPTON = "Lepton {}"
+PAUSE_S = 0.2
 RECIPES = ("original", "int8-weights", "int8")
 BASELINE = "transformers fp32, batches of 32 as they come"
 CALIBRATION = ROOT / "assets" / "calibration" / "en.txt"
@@ -36,7 +41,7 @@ def contenders(folder: Path, prepared: Path) -> list[Entry]:
     given = str(folder)
     quantised = prepare.ONNX_QUANTISED.format(prepare.onnx_configuration())
     rows = [Entry(Contender(BASELINE, "encoders:Transformers", {"folder": given}))]
-    rows += [Entry(Contender(f"Lepton {name}", "encoders:Lepton", {"recipe": name}))
+    rows += [Entry(Contender(LEPTON.format(name), "encoders:Lepton", {"recipe": name}))
              for name in RECIPES]
     for name, file in (("fp32", "model.onnx"), ("dynamic int8", quantised)):
         rows.append(Entry(Contender(
@@ -54,15 +59,16 @@ def contenders(folder: Path, prepared: Path) -> list[Entry]:
     return rows
 
 
-def raw_openvino(folder: Path) -> list[Entry]:
-    """OpenVINO itself on the IR of each variant that Lepton has just loaded."""
+def raw_openvino(folder: Path, loaded: Mapping[str, Process]) -> list[Entry]:
+    """OpenVINO itself on the IR of each variant that Lepton's own processes say they loaded."""
     rows = []
     for recipe in RECIPES:
-        converted = converted_folder("minilm-l6", recipe)
-        if converted is not None:
+        process = loaded.get(LEPTON.format(recipe))
+        converted = process.facts["folder"] if process else ""
+        if converted:
             rows.append(Entry(Contender(
                 f"OpenVINO itself, the IR of Lepton {recipe}, as they come", "encoders:OpenVino",
-                {"folder": str(folder), "ir": str(converted / "model.xml"),
+                {"folder": str(folder), "ir": str(Path(converted) / "model.xml"),
                  "order": "as they come"}), slow=True))
     return rows
 
@@ -82,10 +88,10 @@ def prepared_models(folder: Path) -> Path:
 def tables(rounds: Rounds) -> tuple[Table, ...]:
     """One for single sentences, one for many texts, and what could not take part."""
     base = rounds.times[BASELINE]
-    one = tuple((name, spread(t.one_ms), figure(times_faster(base.one_ms, t.one_ms)))
+    one = tuple((name, spread(t.one_ms), three(times_faster(base.one_ms, t.one_ms)))
                 for name, t in rounds.finished() if t.one_ms)
-    many = tuple((name, figure(t.texts_per_second(rounds.plan.texts)),
-                  figure(t.times_faster()), f"{t.cosine():.4f}", str(len(t.many_s)))
+    many = tuple((name, three(t.texts_per_second(rounds.plan.texts)),
+                  three(t.times_faster()), f"{t.cosine():.4f}", str(len(t.many_s)))
                  for name, t in rounds.finished() if t.many_s)
     n = rounds.plan.sentences * rounds.plan.sentence_rounds
     made = [
@@ -109,17 +115,18 @@ def times_faster(base: list[float], other: list[float]) -> float:
 def measure(options: Options) -> Result:
     plan = QUICK if options.quick else Plan()
     folder = model_folder("minilm-l6")
-    options.say("the peers' models (about 2 minutes the first time)")
+    options.say("the peers' models")
     prepared = prepared_models(folder)
-    with Field(options.say) as field:
+    with Field(options.say, PAUSE_S) as field:
         entries = [e for e in contenders(folder, prepared) if field.add(e.contender)]
-        entries += [e for e in raw_openvino(folder) if field.add(e.contender)]
+        entries += [e for e in raw_openvino(folder, field.processes)
+                    if field.add(e.contender)]
         rounds = Rounds(field, entries, TextSource.of_films(model_folder("films"), SEED), plan)
         rounds.warm()
         rounds.one_sentence(options.say)
         rounds.many_texts(BASELINE, options.say)
         used = {**versions(), **field.versions()}
-    data = {name: times.to_dict() for name, times in rounds.times.items()}
+    data = {name: asdict(times) for name, times in rounds.times.items()}
     n = {"texts": plan.texts, "rounds": plan.rounds,
          "sentences": plan.sentences * plan.sentence_rounds}
     return Result("encoders", tables(rounds), data, used, n, machine(),

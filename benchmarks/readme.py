@@ -10,29 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.recipes import tables as recipe_tables
-from benchmarks.report import RESULTS, Result
+from benchmarks.report import RESULTS, ROOT, Result, markdown
 from lepton_engine.catalog import catalogue
 from lepton_engine.catalog.progress import megabytes
 from lepton_engine.catalog.specs import ModelSpec
 
-ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 ADAPTERS = ROOT / "assets" / "adapters"
 #: Those whose results are kept as files and quoted.
 BENCHMARKS = ("encoders", "decoders", "application", "serving", "recovery")
 _MARKED = re.compile(r"(?<=<!-- table: )(\w+)( -->\n)(.*?)(?=<!-- end of table -->)", re.S)
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with one line a row."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def models() -> str:

@@ -1,4 +1,4 @@
-"""Every recipe on every task, the losers too: ``python -m benchmarks.recipes [--out FOLDER]``.
+"""Every recipe on every task, the losers too: ``python -m benchmarks.recipes``.
 
 Measures nothing: it prints what the gate has measured and stored in ``assets/verdicts``.
 Anew: ``python -m lepton_engine compare NAME --recipes ... --data DIR --write assets/verdicts``.
@@ -7,40 +7,47 @@ Anew: ``python -m lepton_engine compare NAME --recipes ... --data DIR --write as
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.command import Options, run
-from benchmarks.report import Result, Table, figure, machine, versions
+from benchmarks.report import Table
 from lepton_engine.compression.rows import CompareRow, with_gains
 from lepton_engine.compression.verdicts import SHIPPED, Verdict, read_verdicts
-from lepton_engine.profiles import BALANCED, FAST, chosen_verdict
+from lepton_engine.profiles import BALANCED, FAST, chosen_verdict, pace
+from lepton_engine.text import three
 
 HEAD = ("recipe", "decision", "metric", "lost, points (95 % interval)", "n", "ms, one {unit}",
         "times the original", "{unit}s/s", "times the original", "size, MB",
         "what gains less than 5 %")
+#: The verdict's name for the share of the original's first ten, and where the table shows it.
+OVERLAP = "top-10 overlap"
+PLACE = 4
+NOTE = ("Measured on {where}. Ordered by what is gained: the geometric mean of both ratios, of a "
+        "language model one stream's. The original is timed anew beside each recipe, so compare "
+        "the ratios: its own row is the median of these times. Points are hundredths; a loss with "
+        "a minus is a gain. In brackets the profiles that pick the recipe.")
 
 
 def verdicts(folder: Path = SHIPPED) -> dict[str, list[Verdict]]:
-    """The shipped verdicts by task, the fastest first."""
+    """The shipped verdicts by task, the greatest gain over the original first: each recipe was
+    timed beside it, and only these ratios can be compared."""
     found: dict[str, list[Verdict]] = {}
     for path in sorted(folder.glob("*.json")):
         rows = read_verdicts(path.stem, None, folder)
         if rows:
-            found[path.stem] = sorted(rows, key=lambda v: v.latency_ms)
+            found[path.stem] = sorted(rows, key=lambda v: shown(pace(v)) or 0.0, reverse=True)
     return found
 
 
 def row(found: CompareRow, marks: Sequence[str]) -> tuple[str, ...]:
     """One recipe; ``marks`` are the profiles that pick it."""
     recipe = f"`{found.recipe}`" + (f" ({', '.join(marks)})" if marks else "")
-    return (recipe, found.decision, figure(shown(found.value)),
+    return (recipe, found.decision, three(shown(found.value)),
             f"{points(found.loss_points)} ({points(found.low)} to {points(found.high)})",
-            f"{found.n:,}", figure(shown(found.latency_ms)),
-            figure(shown(found.speedup)), figure(shown(found.texts_per_second)),
-            figure(shown(found.throughput_gain)), figure(found.size_bytes / 1e6), found.gain)
+            f"{found.n:,}", three(shown(found.latency_ms)),
+            three(shown(found.speedup)), three(shown(found.texts_per_second)),
+            three(shown(found.throughput_gain)), three(found.size_bytes / 1e6), found.gain)
 
 
 def shown(value: float) -> float | None:
@@ -58,18 +65,27 @@ def table(name: str, rows: Sequence[Verdict]) -> Table:
     marks = {v.recipe: [p for p, chosen in picked.items() if chosen is v] for v in rows}
     lines = [row(found, marks[found.recipe])
              for found in with_gains([CompareRow.of(v) for v in rows])]
-    # The original is timed anew beside each recipe.
-    original = ("`original`", "", figure(shown(rows[0].original)), "", "",
-                figure(median(v.original_latency_ms for v in rows)), "1.00",
-                figure(median(v.original_texts_per_second for v in rows)), "1.00",
-                figure(rows[0].original_size_bytes / 1e6), "")
+    original = ("`original`", "", three(shown(rows[0].original)), "", "",
+                three(median(v.original_latency_ms for v in rows)), "1.00",
+                three(median(v.original_texts_per_second for v in rows)), "1.00",
+                three(rows[0].original_size_bytes / 1e6), "")
     unit = str(rows[0].detail.get("unit", "text"))
     head = tuple(cell.format(unit=unit) for cell in HEAD)
+    lines = [original, *lines]
+    if any(OVERLAP in v.detail for v in rows):
+        head = (*head[:PLACE], "the original's first ten found", *head[PLACE:])
+        shares = ["", *(_share(v.detail.get(OVERLAP)) for v in rows)]
+        lines = [(*line[:PLACE], share, *line[PLACE:])
+                 for line, share in zip(lines, shares, strict=True)]
     where = "; ".join(sorted({f"{v.host}, {v.date}" for v in rows}))
     passed = sum(v.decision == "passed" for v in rows)
-    return Table(f"{name}: {len(rows)} recipes, {passed} passed ({rows[0].metric})", head,
-                 (original, *lines), f"Measured on {where}. Points are hundredths; a loss with a "
-                 "minus is a gain. In brackets the profiles that pick the recipe.")
+    count = "1 recipe" if len(rows) == 1 else f"{len(rows)} recipes"
+    return Table(f"{name}: {count}, {passed} passed ({rows[0].metric})", head, tuple(lines),
+                 NOTE.format(where=where))
+
+
+def _share(value: object) -> str:
+    return f"{value:.1%}" if isinstance(value, float) else ""
 
 
 def tables(folder: Path = SHIPPED) -> tuple[Table, ...]:
@@ -78,11 +94,11 @@ def tables(folder: Path = SHIPPED) -> tuple[Table, ...]:
     return made or (Table("No verdict is shipped yet", ("task",), ()),)
 
 
-def measure(options: Options) -> Result:
-    counts = {name: len(rows) for name, rows in verdicts().items()}
-    return Result("recipes", tables(), {}, versions(), counts, machine(),
-                  time.perf_counter() - options.started, options.quick)
+def main() -> int:
+    for made in tables():
+        print(made.to_markdown())
+    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(run(measure, __doc__))
+    raise SystemExit(main())

@@ -234,8 +234,9 @@ def result(study: Study, speeds: dict[str, list[float]], seconds: float) -> Resu
     n = next(iter(study.rows().values()))["n"]
     note = (f"Weighted F1 on {n:,} held-out texts; the fine-tuned original has "
             f"{next(iter(study.rows().values()))['original']:.3f}. Speed: {ROUNDS} rounds of "
-            f"{TIMED:,} texts in turns, tokenising counted. The curve is the weighted F1 in "
-            "floating point before, during and after the recovery; nothing was chosen by it.")
+            f"{TIMED:,} texts in turns, tokenising counted; the minutes above are those of the "
+            "timing alone. The curve is the weighted F1 in floating point before, during and "
+            "after the recovery; nothing was chosen by it.")
     head = ("recipe", "weighted F1", "lost, points (95 %)", "gate", "texts/s",
             "times int8 alone", "curve")
     return Result("recovery", (Table("Pruned classifiers that recover", head, tuple(lines), note),),

@@ -16,11 +16,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lepton_engine.text import three
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 #: Flags of the processor that decide which kernels run.
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
 OWN_PACKAGES = ("openvino", "openvino-genai", "torch", "transformers", "nncf", "gradio")
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with one line a row, whatever is in its cells."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(map(_cell, cells))} |\n" for cells in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 @dataclass(frozen=True)
@@ -33,8 +45,7 @@ class Table:
     note: str = ""
 
     def to_markdown(self) -> str:
-        lines = [self.head, ("---",) * len(self.head), *self.rows]
-        table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+        table = markdown(self.head, self.rows)
         return "\n\n".join(part for part in (f"**{self.title}**", self.note, table) if part)
 
 
@@ -112,24 +123,14 @@ def versions(names: Iterable[str] = OWN_PACKAGES) -> dict[str, str]:
     return found
 
 
-def figure(value: float | None) -> str:
-    """Three significant digits, no exponent; a dash where there is nothing."""
-    if value is None:
-        return "-"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    shown = f"{value:#.3g}"
-    return shown.removesuffix(".")
-
-
 def spread(values: Sequence[float]) -> str:
     """``median (lowest to highest)``; the one value where there is one."""
     if not values:
-        return "-"
+        return three(None)
     if len(values) == 1:
-        return figure(values[0])
-    return (f"{figure(statistics.median(values))} ({figure(min(values))} to "
-            f"{figure(max(values))})")
+        return three(values[0])
+    return (f"{three(statistics.median(values))} ({three(min(values))} to "
+            f"{three(max(values))})")
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -1,20 +1,22 @@
 """How the application serves: ``python -m benchmarks.serving [--quick]``.
 
 Each endpoint over the API, one chat alone, four chats at once, and how soon the page answers
-meanwhile. About 2 minutes. The models must be in the store (``make models``); the figures are
+meanwhile. The models must be in the store (``make models``); the figures are
 of this machine and of nothing else running on it.
 """
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.application import CASES
 from benchmarks.command import Options, run
 from benchmarks.live import ADDRESS, Application, get
-from benchmarks.report import Result, Table, figure, machine, percentile, spread, versions
+from benchmarks.peers.process import in_threads
+from benchmarks.report import Result, Table, machine, percentile, spread, versions
+from lepton_engine.text import three
 
 REPEATS = 5
 CHATS = 4
@@ -53,8 +55,8 @@ def over_the_api(repeats: int) -> list[Row]:
             rows.append((f"{name}, one call over the API, n = {repeats}, s", spread(times)))
         times = page_under_chats(client, CHATS)
         rows.append((f"GET / while four texts are written, p95 of {len(times)}, ms",
-                     f"{figure(percentile(times, 0.95))} (median "
-                     f"{figure(percentile(times, 0.5))})"))
+                     f"{three(percentile(times, 0.95))} (median "
+                     f"{three(percentile(times, 0.5))})"))
         return rows
 
 
@@ -80,23 +82,20 @@ def one_chat(repeats: int, tokens: int) -> list[Row]:
             (f"first token of a new prompt of about 770 tokens, s, n = {repeats}",
              spread(first)),
             (f"four streams of {tokens} tokens at once, tokens/s in sum",
-             figure(_together(engine, CHATS, tokens))),
+             three(_together(engine, CHATS, tokens))),
         ]
 
 
 def _together(engine: Any, streams: int, tokens: int) -> float:
-    def work(number: int) -> None:
-        reply = engine.chat([{"role": "user", "content": f"Write a story about ship {number}."}],
-                            max_new_tokens=tokens)
-        made.append(reply.stamp.tokens)
-
+    """Tokens a second of so many chats at once; one that fails fails the benchmark."""
     made: list[int] = []
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(streams)]
+
+    def job(number: int) -> Callable[[], None]:
+        asked = [{"role": "user", "content": f"Write a story about ship {number}."}]
+        return lambda: made.append(engine.chat(asked, max_new_tokens=tokens).stamp.tokens)
+
     start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads([job(number) for number in range(streams)])
     return sum(made) / (time.perf_counter() - start)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lepton_engine.catalog import Store, catalogue
+from lepton_engine.catalog import Report, Store, catalogue
 from lepton_engine.settings import Settings
 
 
@@ -14,13 +14,18 @@ def model_folder(alias: str) -> Path:
     return Store(Settings.from_env()).fetch(catalogue().resolve(alias))
 
 
-def converted_folder(alias: str, recipe: str) -> Path | None:
-    """The newest OpenVINO conversion of a variant; None where there is none yet."""
-    found = []
-    for path in (Settings.from_env().home / "converted").glob(f"{alias}-*.json"):
-        facts = json.loads(path.read_text(encoding="utf-8"))["facts"]
-        if (facts.get("model"), facts.get("recipe"), facts.get("runtime")) == (
-                alias, recipe, "openvino"):
-            found.append(path)
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    return newest.with_suffix("") if newest else None
+class WatchedStore(Store):
+    """The store, remembering which conversion it gave out: raw runtimes get the very same.
+
+    A model has many conversions (other texts, other versions, one with its attention among
+    the outputs), and the newest is not the one that was loaded.
+    """
+
+    given: Path | None = None
+
+    def converted(self, key_parts: Mapping[str, str], build: Callable[[Path], None],
+                  progress: Report | None = None) -> Path:
+        folder = super().converted(key_parts, build, progress)
+        if "part" not in key_parts:  # tokenizers and attention are no model to be timed
+            self.given = folder
+        return folder

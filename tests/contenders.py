@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from benchmarks.peers.decoders import Decoder
+from benchmarks.peers.decoders import Reply, Threaded
 from benchmarks.peers.encoders import Encoder
 
 
@@ -32,15 +34,23 @@ class Letters(Encoder):
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-class Counter(Decoder):
+class Counter(Threaded):
     """One token at a time, three at first, until the limit or a fifth of the prompt's length."""
 
     packages = ("numpy",)
 
-    def stream(self, ids: Sequence[int], limit: int, stops: Sequence[int]) -> Iterator[int]:
+    def answer(self, ids: Sequence[int], limit: int, stops: Sequence[int], reply: Reply,
+               start: float) -> None:
         made = min(3, limit)
-        yield made
+        reply.count(made, time.perf_counter() - start)
         end = min(limit, len(ids) // 5) if stops else limit
         while made < end:
             made += 1
-            yield 1
+            reply.count(1, time.perf_counter() - start)
+
+    def agreement(self, prompts: list[list[int]], limit: int, stops: list[int],
+                  together: bool) -> dict[str, Any]:
+        """Alone always the same; together one reply differs by one step of bf16."""
+        differing = 1 if together else 0
+        return {"replies": len(prompts), "identical": 1 - differing / len(prompts),
+                "ranks": [2] * differing, "gaps": [0.125] * differing}

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from benchmarks import application, decoder_tables, live, readme, recipes
-from benchmarks.decoder_rounds import Measured
-from benchmarks.decoder_rounds import Plan as DecoderPlan
-from benchmarks.decoder_rounds import Rounds as DecoderRounds
-from benchmarks.encoder_rounds import Entry, Plan, Rounds
-from benchmarks.peers.process import Contender, Field
-from benchmarks.report import Result, Table, figure, machine, percentile, spread, versions
+from benchmarks import application, live, readme, recipes, recovery
+from benchmarks.recovery_task import made_texts
+from benchmarks.report import Result, Table, machine, markdown, percentile, spread, versions
 from benchmarks.texts import TextSource
 from tests.fakes import FakeEngine
 
 INTRODUCTION = " ".join(f"Word{n} and {n} more follow here." for n in range(40))
-LETTERS = "tests.contenders:Letters"
 
 
 def source(seed: int = 1, count: int = 30) -> TextSource:
     return TextSource([f"Film{n} opens. {INTRODUCTION}" for n in range(count)], seed)
-
-
-def quiet(line: str) -> None:
-    """Nobody is told."""
 
 
 # Texts
@@ -50,17 +42,16 @@ def test_texts_that_run_out_are_an_error_and_no_repeat() -> None:
 
 # Reports
 
-@pytest.mark.parametrize(("value", "shown"), [
-    (0.01234, "0.0123"), (3.0, "3.00"), (123.4, "123"), (98765.0, "98,765"), (None, "-")])
-def test_three_digits(value: float | None, shown: str) -> None:
-    assert figure(value) == shown
-
-
 def test_spread_and_percentile() -> None:
     assert spread([3.0, 1.0, 2.0]) == "2.00 (1.00 to 3.00)"
-    assert (spread([2.0]), spread([])) == ("2.00", "-")
+    assert (spread([2.0]), spread([])) == ("2.00", "–")
     assert percentile(range(1, 101), 0.01) == 2
     assert percentile([5.0, 1.0], 0.95) == 5.0
+
+
+def test_a_cell_stays_in_its_cell() -> None:
+    shown = markdown(("why",), [("Check 'a | b' failed:\n\n  no such port",)])
+    assert shown.splitlines()[2:] == ["| Check 'a \\| b' failed: no such port |"]
 
 
 def result(**named: Any) -> Result:
@@ -92,96 +83,10 @@ def test_every_benchmark_is_a_table_of_the_readme_and_a_command() -> None:
     from benchmarks.__main__ import COMMANDS
 
     # the recovery study wants training data, which is no part of the project
-    assert {*COMMANDS, "recovery"} == {*readme.BENCHMARKS, "recipes"}
+    assert {*COMMANDS, "recovery"} == set(readme.BENCHMARKS)
     assert set(COMMANDS) <= set(readme.TABLES)
     for name in COMMANDS:
         assert (Path(readme.__file__).parent / f"{name}.py").is_file()
-
-
-# Contenders in turn
-
-def test_rounds_give_all_the_same_texts_and_go_on_without_one_that_fails() -> None:
-    entries = [Entry(Contender("base", LETTERS)),
-               Entry(Contender("far", LETTERS, {"turned": 50.0}), slow=True),
-               Entry(Contender("stuck", LETTERS, {"turned": -1.0})),
-               Entry(Contender("alone", LETTERS), many=False),
-               Entry(Contender("fragile", LETTERS, {"broken": "Word"}))]
-    plan = Plan(texts=40, rounds=2, slow_rounds=1, sentences=3, sentence_rounds=2)
-    with Field(quiet) as field:
-        for entry in entries:
-            field.add(entry.contender)
-        rounds = Rounds(field, entries, source(), plan)
-        rounds.warm()
-        rounds.one_sentence(quiet)
-        rounds.many_texts("base", quiet)
-        assert list(field.versions()) == ["numpy"]
-    assert field.failed == {"stuck": "ValueError: this one cannot load",
-                            "fragile": "RuntimeError: broke on the way"}
-    times = dict(rounds.finished())
-    assert set(times) == {"base", "far", "alone"}
-    assert times["alone"].one_ms
-    assert not times["alone"].many_s
-    assert len(times["base"].one_ms) == len(times["base"].many_s) == 2
-    assert len(times["far"].many_s) == 1
-    assert times["base"].cosine() == pytest.approx(1.0)
-    assert times["far"].cosine() < 0.9
-    assert times["base"].times_faster() == 1.0
-    assert times["far"].variant == "turned by 50"
-
-
-class Ids:
-    """Prompts of ten ids; the same interface as the real ones."""
-
-    stops = [1]  # noqa: RUF012
-
-    def streams(self, count: int, own_tokens: int) -> list[list[int]]:
-        return [[7] * own_tokens] * count
-
-    def free(self, count: int) -> list[list[int]]:
-        return [[7] * 10] * count
-
-    grounded = free
-
-
-def test_language_models_answer_in_turn_and_together() -> None:
-    plan = DecoderPlan(free=2, free_tokens=9, grounded=1, grounded_tokens=9, streams=3,
-                       stream_tokens=4, own_tokens=10)
-    rounds = DecoderRounds(plan, Ids(), quiet)  # type: ignore[arg-type]
-    with Field(quiet) as field:
-        field.add(Contender("Lepton int8", "tests.contenders:Counter"))
-        field.add(Contender(decoder_tables.LLAMA, "tests.contenders:Counter"))
-        field.add(Contender("missing", "tests.contenders:NoSuch"))
-        rounds.one_stream(field)
-    with Field(quiet) as field:
-        field.add(Contender("Lepton int8", "tests.contenders:Counter"))
-        rounds.many_streams(field)
-    mine = rounds.measured["Lepton int8"]
-    assert len(mine.whole["free"]) == 2
-    assert mine.writing["grounded"] == [None], "a tenth of a prompt of ten ids ends at once"
-    assert set(mine.sums) == {"at once", "one each second"}
-    assert len(mine.first_s["one each second"]) == 3
-    made, data = decoder_tables.tables(rounds, ["int8"])
-    assert [row[0] for row in made[0].rows] == ["Lepton int8", decoder_tables.LLAMA]
-    assert made[2].rows[0][0] == f"Lepton int8 / {decoder_tables.LLAMA}"
-    assert [row[0] for row in made[3].rows] == ["missing, one stream"]
-    assert json.dumps(data)
-
-
-def test_speeds_leave_the_reading_of_the_prompt_out_of_the_writing() -> None:
-    measured = Measured()
-    measured.add("free", {"asked": 1.0, "first": 3.0, "end": 5.0, "tokens": 11, "at_first": 1})
-    assert measured.writing["free"] == [5.0]
-    assert measured.whole["free"] == [2.75]
-    assert measured.first_s["free"] == [2.0]
-    measured.add_streams("at once", [
-        {"asked": 0.0, "first": 1.0, "end": 4.0, "tokens": 6, "at_first": 1},
-        {"asked": 1.0, "first": 3.0, "end": 5.0, "tokens": 4, "at_first": 1}])
-    assert measured.sums["at once"] == 2.0
-
-
-def test_ratios_are_taken_prompt_by_prompt() -> None:
-    assert decoder_tables.paired([4.0, None, 9.0], [2.0, 1.0, 3.0]) == 2.5
-    assert decoder_tables.paired([None], [1.0]) is None
 
 
 # The application and the recipes
@@ -223,6 +128,55 @@ def test_the_recipes_table_holds_the_losers_and_what_gains_nothing(tmp_path: Pat
     assert by_name["`int8` (balanced)"][3] == "+0.20 (+0.10 to +0.30)"
     assert by_name["`prune-neurons:0.5+int8` (fast)"][1] == "refused"
     assert "prune-weights" in by_name["`prune-weights:0.3+int8`"][-1]
+    assert "timed anew beside each recipe" in table.note
+
+
+def test_recipes_are_in_the_order_of_their_gain_and_not_of_their_milliseconds(
+        tmp_path: Path) -> None:
+    slow_host = {**verdict("int8", "passed", 0.1, 8.0), "original_latency_ms": 24.0}
+    rows = [verdict("int8-dynamic", "passed", 0.1, 3.0), slow_host]
+    (tmp_path / "task.json").write_text(json.dumps(rows), encoding="utf-8")
+    (table,) = recipes.tables(tmp_path)
+    assert [row[0].split()[0] for row in table.rows[1:]] == ["`int8-dynamic`", "`int8`"]
+    slow_host["texts_per_second"] = 500.0
+    (tmp_path / "task.json").write_text(json.dumps(rows), encoding="utf-8")
+    (table,) = recipes.tables(tmp_path)
+    assert [row[0].split()[0] for row in table.rows[1:]] == ["`int8`", "`int8-dynamic`"]
+
+
+def test_retrieval_shows_the_rank_rule_and_one_recipe_is_one(tmp_path: Path) -> None:
+    found = {**verdict("int8", "passed", 0.1, 2.0), "detail": {recipes.OVERLAP: 0.956}}
+    (tmp_path / "task.json").write_text(json.dumps([found]), encoding="utf-8")
+    (table,) = recipes.tables(tmp_path)
+    assert table.title.startswith("task: 1 recipe, 1 passed")
+    assert table.rows[1][table.head.index("the original's first ten found")] == "95.6%"
+    assert {len(row) for row in table.rows} == {len(table.head)}
+
+
+# Recovery
+
+def test_made_texts_are_made_of_the_words_of_the_given_ones() -> None:
+    given = [f"alpha{n} beta{n} gamma{n} delta{n} epsilon{n}" for n in range(6)]
+    made = made_texts(given, 40, 1)
+    assert len(made) == 40
+    assert all(made)
+    assert {word for text in made for word in text.split()} <= set(" ".join(given).split())
+    joined = [text for text in made if len({word[-1] for word in text.split()}) > 1]
+    assert joined, "halves of two texts"
+    assert made == made_texts(given, 40, 1) != made_texts(given, 40, 2)
+
+
+def test_the_recovery_table_sets_each_round_beside_the_same_of_int8() -> None:
+    row = {"original": 0.85, "value": 0.84, "loss_points": 1.0, "low": 0.5, "high": 1.5,
+           "n": 3000, "decision": "refused", "curve": [{"share": 1.0, "weighted_f1": 0.84}]}
+    study: Any = SimpleNamespace(rows=lambda: {"int8": row, "prune-layers:0.5+int8": row})
+    speeds = {"int8": [100.0, 200.0, 100.0], "prune-layers:0.5+int8": [200.0, 300.0, 300.0]}
+    (table,) = recovery.result(study, speeds, 60.0).tables
+    shown = dict(zip(table.head, table.rows[1], strict=True))
+    assert shown["times int8 alone"] == "2.00 (1.50 to 3.00)"
+    assert shown["lost, points (95 %)"] == "1.00 (0.50 to 1.50)"
+    untimed = recovery.result(study, {}, 60.0).tables[0]
+    assert untimed.rows[1][table.head.index("texts/s")] == "–"
 
 
 def test_without_verdicts_the_table_says_so(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The process of one contender: ``python -m benchmarks.peers.child KIND OPTIONS``.
 
 Loads ``benchmarks.peers.MODULE`` (a name with dots is taken as it is) and makes its class with
-the options; then every line of standard input calls one of its methods. Out: ``{"result"}``,
-``{"event"}`` on the way, or ``{"failed"}`` with a sentence. The end of the input ends it.
+the options; then every line of standard input calls one of its methods. Out: ``{"result"}``
+or ``{"failed"}`` with a sentence. The end of the input ends it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ def main() -> int:
         place = module if "." in module else f"benchmarks.peers.{module}"
         made = getattr(importlib.import_module(place), name)
         contender = made(**options)
-        contender.tell = lambda event: say(out, event=event)
         say(out, result=contender.facts())
     except Exception as error:
         say(out, failed=f"{type(error).__name__}: {error}"[:400])

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.process import in_threads
+from benchmarks.peers.timed import Timed, converted_by
 
 KV_BLOCKS = 768
 NO_TOKEN = 2**31 - 1
@@ -39,39 +41,13 @@ class Reply:
         self.end = now
 
 
-class Decoder:
-    """What the benchmark calls. A contender writes ``stream`` or, with one thread, ``many``."""
+class Decoder(Timed, ABC):
+    """What the benchmark calls."""
 
-    packages: tuple[str, ...] = ()
-    tell: Callable[[Any], None]
-
-    def facts(self) -> dict[str, Any]:
-        return {"versions": {name: version(name) for name in self.packages},
-                "variant": self.variant()}
-
-    def variant(self) -> str:
-        return ""
-
-    def stream(self, ids: Sequence[int], limit: int, stops: Sequence[int]) -> Iterator[int]:
-        """Yield how many tokens have come, each time that some come. No stops: none ends it."""
-        raise NotImplementedError
-
+    @abstractmethod
     def many(self, prompts: list[list[int]], limit: int, stops: list[int],
              gap_s: float) -> list[dict[str, Any]]:
-        """All prompts, the next one asked ``gap_s`` after the one before."""
-        start = time.perf_counter()
-        replies = [Reply(0.0) for _ in prompts]
-
-        def job(number: int) -> Callable[[], None]:
-            def work() -> None:
-                time.sleep(max(0.0, start + number * gap_s - time.perf_counter()))
-                replies[number].asked = time.perf_counter() - start
-                for tokens in self.stream(prompts[number], limit, stops):
-                    replies[number].count(tokens, time.perf_counter() - start)
-            return work
-
-        in_threads([job(number) for number in range(len(prompts))])
-        return [asdict(reply) for reply in replies]
+        """All prompts, the next one asked ``gap_s`` after the one before; a `Reply` each."""
 
     def memory(self) -> int:
         """Resident bytes of this process and of those that it started."""
@@ -81,24 +57,60 @@ class Decoder:
         return sum(p.memory_info().rss for p in (own, *own.children(recursive=True)))
 
 
-class Lepton(Decoder):
+class Threaded(Decoder):
+    """A contender that takes calls from many threads: each prompt is asked by one of its own."""
+
+    @abstractmethod
+    def answer(self, ids: Sequence[int], limit: int, stops: Sequence[int], reply: Reply,
+               start: float) -> None:
+        """Count the tokens into ``reply`` as they come, in seconds since ``start``. No stops:
+        none ends it."""
+
+    def many(self, prompts: list[list[int]], limit: int, stops: list[int],
+             gap_s: float) -> list[dict[str, Any]]:
+        start = time.perf_counter()
+        replies = [Reply(0.0) for _ in prompts]
+
+        def job(number: int) -> Callable[[], None]:
+            def work() -> None:
+                time.sleep(max(0.0, start + number * gap_s - time.perf_counter()))
+                replies[number].asked = time.perf_counter() - start
+                self.answer(prompts[number], limit, stops, replies[number], start)
+            return work
+
+        in_threads([job(number) for number in range(len(prompts))])
+        return [asdict(reply) for reply in replies]
+
+
+class Lepton(Threaded):
     """This project's runtime, as the engine loads it."""
 
     packages = ("openvino", "openvino-genai")
 
     def __init__(self, model: str, recipe: str) -> None:
-        from lepton_engine.catalog import Store, catalogue
+        from benchmarks.store import WatchedStore
+        from lepton_engine.catalog import catalogue
         from lepton_engine.device import choose_device
         from lepton_engine.runtimes.decoders import load_decoder
         from lepton_engine.settings import Settings
 
-        self._decoder, _ = load_decoder(catalogue().resolve(model), Store(Settings.from_env()),
-                                        choose_device(), recipe=recipe)
+        self._store = WatchedStore(Settings.from_env())
+        self._decoder, _ = load_decoder(catalogue().resolve(model), self._store, choose_device(),
+                                        recipe=recipe)
 
     def variant(self) -> str:
         return self._decoder.info.variant
 
-    def stream(self, ids: Sequence[int], limit: int, stops: Sequence[int]) -> Iterator[int]:
+    def folder(self) -> str:
+        return converted_by(self._store, self.variant())
+
+    def answer(self, ids: Sequence[int], limit: int, stops: Sequence[int], reply: Reply,
+               start: float) -> None:
+        for tokens in self._chunks(ids, limit, stops):
+            reply.count(len(tokens), time.perf_counter() - start)
+
+    def _chunks(self, ids: Sequence[int], limit: int,
+                stops: Sequence[int]) -> Iterator[Sequence[int]]:
         from lepton_engine.generation import GROUNDED_TOKENS
         from lepton_engine.runtimes.base import GenerateOptions
 
@@ -108,7 +120,35 @@ class Lepton(Decoder):
         for chunk in self._decoder.stream(ids, options):
             if chunk.finish_reason not in ("", "stop", "length"):
                 raise RuntimeError(f"a stream ended with “{chunk.finish_reason}”")
-            yield len(chunk.ids)
+            yield chunk.ids
+
+    def agreement(self, prompts: list[list[int]], limit: int, stops: list[int],
+                  together: bool) -> dict[str, Any]:
+        """Its greedy replies, one after the other or all at once, beside those of a plain
+        pipeline on the same weights: the share of identical ones, and how far the others'
+        first differing token is from the best one (rank, logits)."""
+        from lepton_engine.runtimes.agreement import (
+            greedy_agreement,
+            model_logits,
+            plain_replies,
+        )
+
+        replies: list[list[int]] = [[] for _ in prompts]
+
+        def job(number: int) -> Callable[[], None]:
+            return lambda: replies[number].extend(
+                token for tokens in self._chunks(prompts[number], limit, stops)
+                for token in tokens)
+
+        jobs = [job(number) for number in range(len(prompts))]
+        for group in [jobs] if together else [[one] for one in jobs]:
+            in_threads(group)
+        folder = Path(self.folder())
+        found = greedy_agreement(prompts, plain_replies(folder, prompts, stops, limit), replies,
+                                 model_logits(folder))
+        return {"replies": found.replies, "identical": found.identical_share,
+                "ranks": [d.rank for d in found.differences],
+                "gaps": [d.gap for d in found.differences]}
 
 
 class GenAi(Decoder):
@@ -167,7 +207,7 @@ class GenAi(Decoder):
         return handle.get_status() != self._genai.GenerationStatus.RUNNING
 
 
-class LlamaCpp(Decoder):
+class LlamaCpp(Threaded):
     """llama.cpp's server by xllamacpp on the published GGUF, with its own defaults."""
 
     packages = ("xllamacpp",)
@@ -187,25 +227,8 @@ class LlamaCpp(Decoder):
         """The kernels that the wheel was built with."""
         return " ".join(self._system.replace("= 1", "").replace("|", "").split())
 
-    def stream(self, ids: Sequence[int], limit: int, stops: Sequence[int]) -> Iterator[int]:
-        raise NotImplementedError("its calls hand out tokens by a callback; see `many`")
-
-    def many(self, prompts: list[list[int]], limit: int, stops: list[int],
-             gap_s: float) -> list[dict[str, Any]]:
-        start = time.perf_counter()
-        replies = [Reply(0.0) for _ in prompts]
-
-        def job(number: int) -> Callable[[], None]:
-            def work() -> None:
-                time.sleep(max(0.0, start + number * gap_s - time.perf_counter()))
-                self._ask(prompts[number], limit, not stops, replies[number], start)
-            return work
-
-        in_threads([job(number) for number in range(len(prompts))])
-        return [asdict(reply) for reply in replies]
-
-    def _ask(self, ids: list[int], limit: int, endless: bool, reply: Reply,
-             start: float) -> None:
+    def answer(self, ids: Sequence[int], limit: int, stops: Sequence[int], reply: Reply,
+               start: float) -> None:
         problems = []
 
         def take(chunk: Any) -> None:
@@ -219,9 +242,8 @@ class LlamaCpp(Decoder):
             elif "usage" in found:  # a chunk may hold more than one token
                 reply.tokens = found["usage"]["completion_tokens"]
 
-        reply.asked = time.perf_counter() - start
         self._server.handle_completions(
-            {"prompt": ids, "max_tokens": limit, "temperature": 0, "stream": True,
-             "ignore_eos": endless, "cache_prompt": True}, take)
+            {"prompt": list(ids), "max_tokens": limit, "temperature": 0, "stream": True,
+             "ignore_eos": not stops, "cache_prompt": True}, take)
         if problems:
             raise RuntimeError(problems[0])

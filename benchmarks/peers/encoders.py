@@ -8,39 +8,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+
+from benchmarks.peers.timed import Timed, converted_by
 
 BATCH = 32
 MAX_LENGTH = 256
 
 
-class Encoder:
+class Encoder(Timed, ABC):
     """What the benchmark calls. ``order``: batches of 32 ``as they come`` or ``by length``."""
 
-    packages: tuple[str, ...] = ()
-    tell: Callable[[Any], None]
-
+    @abstractmethod
     def vectors(self, texts: list[str]) -> np.ndarray:
         """float32 (texts, 384), each of length 1."""
-        raise NotImplementedError
-
-    def facts(self) -> dict[str, Any]:
-        """Versions, and what the contender says of itself."""
-        found = {}
-        for name in self.packages:
-            try:
-                found[name] = version(name)
-            except PackageNotFoundError:
-                continue
-        return {"versions": found, "variant": self.variant()}
-
-    def variant(self) -> str:
-        return ""
 
     def one_by_one(self, texts: list[str]) -> list[float]:
         """Milliseconds of each text, given alone."""
@@ -74,13 +59,19 @@ class Lepton(Encoder):
     packages = ("openvino", "tokenizers")
 
     def __init__(self, recipe: str) -> None:
+        from benchmarks.store import WatchedStore
         from lepton_engine import LeptonModel
+        from lepton_engine.settings import Settings
 
         named = {} if recipe == "original" else {"recipe": recipe}
-        self._model = LeptonModel.load_pretrained_model("minilm-l6", **named)
+        self._store = WatchedStore(Settings.from_env())
+        self._model = LeptonModel.load_pretrained_model("minilm-l6", store=self._store, **named)
 
     def variant(self) -> str:
         return self._model.variant
+
+    def folder(self) -> str:
+        return converted_by(self._store, self.variant())
 
     def vectors(self, texts: list[str]) -> np.ndarray:
         from lepton_engine.vector_cache import caches_off
@@ -136,9 +127,9 @@ class Tokenized(Encoder):
             out[batch] = pooled(self.hidden(ids, mask), mask)
         return out
 
+    @abstractmethod
     def hidden(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """float32 (rows, length, 384) of int64 ids and mask."""
-        raise NotImplementedError
 
 
 def filled(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.report import ROOT
+
 PEERS = ROOT / ".bench"
 #: Where models that were converted for a peer are kept.
 PREPARED = PEERS / "models"
-
-
-def own_python() -> str:
-    return sys.executable
+#: A moment in which the threads of the contender before fall asleep.
+PAUSE_S = 0.5
+REASON_CHARACTERS = 200
 
 
 def peer_python() -> str:
@@ -51,7 +51,7 @@ class Contender:
 
     @property
     def python(self) -> str:
-        return peer_python() if self.peer else own_python()
+        return peer_python() if self.peer else sys.executable
 
 
 class ContenderError(Exception):
@@ -73,17 +73,12 @@ class Process:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log)
         self.facts: dict[str, Any] = {}
 
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
     def wait_ready(self) -> None:
         """Until it has loaded; ``facts`` are then its versions and what it says of itself."""
-        self.facts = self._answer(lambda event: None)
+        self.facts = self._answer()
 
-    def call(self, operation: str, tell: Callable[[Any], None] = lambda event: None,
-             **arguments: Any) -> Any:
-        """The result of an operation; ``tell`` gets what it says on the way."""
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """The result of an operation."""
         stdin = self._process.stdin
         assert stdin is not None
         try:
@@ -91,19 +86,18 @@ class Process:
             stdin.flush()
         except OSError:
             raise ContenderError(self._last_words()) from None
-        return self._answer(tell)
+        return self._answer()
 
-    def _answer(self, tell: Callable[[Any], None]) -> Any:
+    def _answer(self) -> Any:
         stdout = self._process.stdout
         assert stdout is not None
-        for line in stdout:
-            message = json.loads(line)
-            if "failed" in message:
-                raise ContenderError(message["failed"])
-            if "result" in message:
-                return message["result"]
-            tell(message["event"])
-        raise ContenderError(self._last_words())
+        line = stdout.readline()
+        if not line:
+            raise ContenderError(self._last_words())
+        message = json.loads(line)
+        if "failed" in message:
+            raise ContenderError(message["failed"])
+        return message["result"]
 
     def _last_words(self) -> str:
         self._log.seek(0)
@@ -127,8 +121,9 @@ class Field:
     A contender that cannot load or go on is a row with its reason, never the end of the run.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], pause_s: float = PAUSE_S) -> None:
         self._say = say
+        self._pause_s = pause_s
         self._stack = ExitStack()
         self.processes: dict[str, Process] = {}
         self.failed: dict[str, str] = {}
@@ -153,8 +148,18 @@ class Field:
         self._say(f"{contender.name}: loaded in {time.perf_counter() - start:.1f} s")
         return process
 
+    def call(self, process: Process, operation: str, **arguments: Any) -> Any:
+        """What ``process`` answers after a pause; None where it failed and was dropped."""
+        time.sleep(self._pause_s)
+        try:
+            return process.call(operation, **arguments)
+        except ContenderError as error:
+            self.drop(process.name, str(error))
+            return None
+
     def drop(self, name: str, reason: str) -> None:
-        """Go on without it."""
+        """Go on without it; the reason is kept on one line."""
+        reason = " ".join(reason.split())[:REASON_CHARACTERS]
         self._say(f"{name}: {reason}")
         self.failed[name] = reason
         self.processes.pop(name, None)
