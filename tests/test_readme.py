@@ -167,6 +167,7 @@ def test_the_numbers_are_those_of_the_assets() -> None:
     from domains.financial_sentiment.headlines import MAX_ROWS
     from domains.shared import conversations
     from domains.text_studio.service import MAX_CHARACTERS
+    from lepton_engine.compression.decoder_questions import load_questions
     from lepton_engine.engine import DEFAULT_MEMORY_SHARE
 
     def base(domain: str) -> list[dict[str, Any]]:
@@ -176,6 +177,7 @@ def test_the_numbers_are_those_of_the_assets() -> None:
     unchecked = sum(not s.get("sources") for s in sections)
     said = [
         f"{len(base('customer_service'))} help articles", f"{len(base('medical'))} conditions",
+        f"{len(load_questions())} grounded questions",
         f"{unchecked} of its {len(sections)} sections",
         f"{chat.MAX_MESSAGE_CHARACTERS:,} characters a message",
         f"{MAX_CHARACTERS['translate']:,} for a text", f"{chat.MAX_TURNS} turns",
@@ -188,6 +190,37 @@ def test_the_numbers_are_those_of_the_assets() -> None:
     ]
     for words in said:
         assert words in TEXT, words
+
+
+def test_the_limits_of_the_language_model_are_those_of_its_verdict() -> None:
+    (row,) = json.loads((ROOT / "assets" / "verdicts" / "qwen-0.5b.json").read_text("utf-8"))
+    speed = row["detail"]["speed"]
+    one = row["original_latency_ms"] / row["latency_ms"]
+    said = [f"{one:.2f} times as many tokens a second",
+            f"{speed['variant']['sixteen']:.0f} a second in sum against "
+            f"{speed['original']['sixteen']:.0f}",
+            f"{row['size_bytes'] / 1e6:.0f} MB beside a file of "
+            f"{row['detail']['published_bytes'] / 1e6:.0f} MB",
+            f"`{row['detail']['published_precision']}`"]
+    for words in said:
+        assert words in section("Limits, told plainly"), words
+
+
+def test_the_gate_is_told_with_the_limits_of_the_source() -> None:
+    from lepton_engine import profiles
+    from lepton_engine.compression import gate
+
+    said = [f"at most {gate.LOSS_POINTS:g} points", f"stays below {gate.HIGH_POINTS:g}",
+            f"at least {gate.LEAST_N:,} held-out predictions",
+            f"at least {gate.LEAST_OVERLAP:.0%}".replace("%", " %")]
+    for words in said:
+        assert words in section("Compression"), words
+    assert f"at most {profiles.FAST_POINTS:g} points" in section("The tabs")
+
+
+def test_every_speed_table_has_been_measured() -> None:
+    """Fails until each benchmark has a kept result: `make bench`."""
+    assert "Not measured yet" not in TEXT
 
 
 def _download_gigabytes() -> float:
