@@ -157,8 +157,9 @@ class OpenVinoEncoder:
         """See ``EncoderRuntime.run``; ``outputs`` limits what is copied out."""
         if not self._open:
             raise RuntimeFailure(_CLOSED)
-        arrays = (input_ids, attention_mask,
-                  np.zeros_like(input_ids) if token_type_ids is None else token_type_ids)
+        arrays: tuple[np.ndarray, ...] = (
+            input_ids, attention_mask,
+            np.zeros_like(input_ids) if token_type_ids is None else token_type_ids)
         length = input_ids.shape[1]
         wanted = self.signature.outputs if outputs is None else outputs
         if TEXT_OUTPUTS.union(TOKEN_OUTPUTS).issuperset(wanted):  # others have widths of their own
