@@ -1,4 +1,4 @@
-"""The card of a head: facts for programs in JSON, the same for people in Markdown."""
+"""The card of an adapter: facts for programs in JSON, the same for people in Markdown."""
 
 from __future__ import annotations
 
@@ -7,24 +7,53 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lepton_engine.training.recipes import Row
+from lepton_engine.training.making import Row
 
 MARKDOWN = "CARD.md"
+PACKAGES = ("numpy", "peft", "scikit-learn", "scipy", "torch", "transformers")
+MEASURES = ("accuracy", "macro_f1", "weighted_f1")
 
 
 def card_facts(name: str, row: Row, facts: Mapping[str, Any], *, trained_at: str, command: str,
-               vectors: str) -> dict[str, Any]:
+               vectors: str, hours: float) -> dict[str, Any]:
     """Everything of a card but the weights' own facts."""
     return {
-        "name": name, "task": row.task, "languages": ["en"],
-        "method": "multinomial logistic regression on frozen, mean-pooled sentence vectors",
-        "licence": "Apache-2.0 (weights of the head); the data's licences are named below",
+        "name": name, "task": row.task, "languages": list(row.languages),
+        "method": row.method,
+        "licence": "Apache-2.0 (weights of the adapter); the data's licences are named below",
         "data": [vars(source) for source in row.sources],
         "command": command, "trained_at": trained_at, "vectors": vectors,
-        "versions": {p: version(p) for p in ("numpy", "scikit-learn", "scipy")},
+        "hours": round(hours, 3),
+        "versions": {p: version(p) for p in PACKAGES},
         "weaknesses": [{"what": what, "example": example} for what, example in row.weaknesses],
         **facts,
     }
+
+
+def over_seeds(by_seed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean and values of the held-out scores of several seeds, each on rows of its own."""
+    found: dict[str, Any] = {"seeds": [int(seed) for seed in by_seed]}
+    for name in MEASURES:
+        values = [scores[name]["value"] for scores in by_seed.values()]
+        found[name] = {"mean": round(sum(values) / len(values), 4), "values": values}
+    values = [scores["expected_calibration_error"] for scores in by_seed.values()]
+    found["expected_calibration_error"] = {"mean": round(sum(values) / len(values), 4),
+                                           "values": values}
+    return found
+
+
+def _seeds(found: Mapping[str, Any]) -> list[str]:
+    if len(found.get("seeds", ())) < 2:
+        return []
+    listed = "; ".join(f"{name.replace('_', ' ')} {row['mean']:.3f} "
+                       f"({', '.join(f'{value:.3f}' for value in row['values'])})"
+                       for name, row in found.items() if name != "seeds")
+    return ["", f"Mean over the seeds {', '.join(map(str, found['seeds']))}, each on held-out rows "
+            f"of its own: {listed}."]
+
+
+def _bytes(card: Mapping[str, Any]) -> int:
+    return int(card["bytes"]) + int((card.get("lora") or {}).get("bytes", 0))
 
 
 def _value(row: Mapping[str, float]) -> str:
@@ -36,8 +65,9 @@ def write_markdown(card: Mapping[str, Any], folder: Path) -> None:
     scores, at, split = card["scores"], card["at_threshold"], card["split"]
     lines = [
         f"# {card['name']}", "", f"{card['task']}. {card['method'].capitalize()} of "
-        f"`{card['trunk']}`; {card['bytes']:,} bytes. Trained {card['trained_at']} with seed "
-        f"{card['seed']}:", "", f"    {card['command']}", "", "## Data", "",
+        f"`{card['trunk']}`; {_bytes(card):,} bytes. Trained {card['trained_at']} with seed "
+        f"{card['seed']} in {card['hours']:.2f} hours:", "", f"    {card['command']}", "",
+        "## Data", "",
         *(f"- {s['name']}, {s['licence']}. {s['citation']}." for s in card["data"]), "",
         f"Split by {split['by']}: {split['train']:,} to fit, {split['calibration']:,} to "
         f"calibrate, {split['held_out']:,} held out. No row of the data is in this folder.", "",
@@ -52,6 +82,7 @@ def write_markdown(card: Mapping[str, Any], folder: Path) -> None:
         f"is wrong in {at['error']:.1%} of that; without it, wrong in "
         f"{at['error_without_threshold']:.1%} (n = {at['n']:,}).",
     ]
+    lines += _seeds(card.get("over_seeds") or {})
     for name, row in card.get("refused_out_of_scope", {}).items():
         lines.append(f"- Out of scope, {name}: {row['refused']:.1%} of {row['n']:,} refused.")
     lines += ["", "## Per class (F1)", "", "| class | F1 |", "|---|---|",

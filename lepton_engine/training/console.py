@@ -1,67 +1,97 @@
-"""``python -m lepton_engine train finance-sentiment --data DIR``."""
+"""``python -m lepton_engine train finance-sentiment --data DIR --seeds 0 1 2``."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lepton_engine.training.heads import save_head
+from lepton_engine.training.heads import CARD, save_head
 
 if TYPE_CHECKING:
-    import numpy as np
+    from lepton_engine.training.making import Row, Trained
 
-BATCH = 512
-NAMES = ("bank-intent", "finance-sentiment")
+#: Below ``LEPTON_HOME``: one adapter a seed, each with the rows that it has not seen.
+FOLDS = "folds"
+HELD_OUT = "held_out.json"
+NAMES = ("bank-intent", "emotion", "emotion-zh", "finance-sentiment")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = ("Fit a linear head on frozen sentence vectors and write it with its "
-                          "card: the same command on the same data gives the same weights.")
-    parser.add_argument("name", choices=NAMES, help="which head")
+    parser.description = ("Train an adapter and write it with its card. Every seed holds out other "
+                          "rows and is kept under LEPTON_HOME for the gate; the first one is "
+                          "shipped.")
+    parser.add_argument("name", choices=NAMES, help="which adapter")
     parser.add_argument("--data", type=Path, required=True,
                         help="folder with tfns/, banking77/ and clinc150/")
     parser.add_argument("--out", type=Path, default=Path("assets/adapters"),
-                        help="the head is written to OUT/NAME (default: assets/adapters)")
-    parser.add_argument("--seed", type=int, default=0)
+                        help="the adapter is written to OUT/NAME (default: assets/adapters)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from lepton_engine import Engine
-    from lepton_engine.training.cards import card_facts, write_markdown
-    from lepton_engine.training.recipes import HEADS, TRUNK
+    from lepton_engine.settings import Settings
+    from lepton_engine.training.recipes import HEADS
 
-    row = HEADS[arguments.name]
-    with Engine() as engine:
-        def embed(texts: Sequence[str]) -> np.ndarray:
-            return _embedded(engine, texts)
-
-        trained = row.make(arguments.data, embed, arguments.seed)
-        vectors = engine.embed(["x"], TRUNK).stamp
-    folder = arguments.out / arguments.name
-    command = f"python -m lepton_engine train {arguments.name} --data DIR --seed {arguments.seed}"
-    card = card_facts(arguments.name, row, trained.facts, command=command,
-                      trained_at=datetime.now(UTC).date().isoformat(),
-                      vectors=f"{vectors.variant} in {vectors.precision}")
-    save_head(trained.head, folder, card)
-    import json
-
-    write_markdown(json.loads((folder / "card.json").read_text(encoding="utf-8")), folder)
-    print((folder / "CARD.md").read_text(encoding="utf-8"))
+    name, row = arguments.name, HEADS[arguments.name]
+    command = (f"python -m lepton_engine train {name} --data DIR --seeds "
+               f"{' '.join(map(str, arguments.seeds))}")
+    folds = Settings.from_env().home / FOLDS
+    by_seed: dict[str, Any] = {}
+    for seed in arguments.seeds:
+        folder = folds / str(seed) / name
+        _train(name, row, arguments.data, seed, command, folder)
+        by_seed[str(seed)] = json.loads((folder / CARD).read_text(encoding="utf-8"))["scores"]
+        print(f"\nseed {seed}: " + ", ".join(f"{key} {value['value']}" for key, value in
+                                             by_seed[str(seed)].items() if key.endswith("f1")
+                                             or key == "accuracy"), flush=True)
+    print(ship(name, folds / str(arguments.seeds[0]) / name, arguments.out / name, by_seed))
     return 0
 
 
-def _embedded(engine: object, texts: Sequence[str]) -> np.ndarray:
-    """The trunk's vectors of many texts, with progress on the error stream."""
-    import numpy as np
+def _train(name: str, row: Row, data: Path, seed: int, command: str, folder: Path) -> None:
+    from lepton_engine.training.cards import card_facts
+    from lepton_engine.training.trunk import OpenTrunk
 
-    parts = []
-    for start in range(0, len(texts), BATCH):
-        parts.append(engine.embed(list(texts[start:start + BATCH]), "minilm-l6").vectors)  # type: ignore[attr-defined]
-        print(f"\rvectors {min(start + BATCH, len(texts)):,} of {len(texts):,}", end="",
-              file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    return np.concatenate(parts)
+    started = time.monotonic()
+    with OpenTrunk(row.trunk, name) as trunk:
+        trained = row.make(data, trunk, seed)
+        hours = (time.monotonic() - started) / 3600
+        card = card_facts(name, row, trained.facts, command=command, hours=hours,
+                          trained_at=datetime.now(UTC).date().isoformat(), vectors=trunk.stamp)
+    write(trained, folder, card)
+
+
+def write(trained: Trained, folder: Path, card: Mapping[str, Any]) -> None:
+    """One adapter: head, update where there is one, card, and the rows it has not seen."""
+    from lepton_engine.adapted import save_update
+
+    facts = dict(card)
+    if trained.updates is not None:
+        facts["lora"] = save_update(trained.updates, trained.scaling, folder)
+    save_head(trained.head, folder, facts)
+    (folder / HELD_OUT).write_text(json.dumps(asdict(trained.held_out), ensure_ascii=False),
+                                   encoding="utf-8")
+
+
+def ship(name: str, source: Path, target: Path, by_seed: Mapping[str, Any]) -> str:
+    """Copy an adapter to where it is served from, with what all seeds gave in its card; gives
+    the card for people."""
+    import shutil
+
+    from lepton_engine.training.cards import MARKDOWN, over_seeds, write_markdown
+
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.glob("*.safetensors"):
+        shutil.copyfile(path, target / path.name)
+    card = json.loads((source / CARD).read_text(encoding="utf-8"))
+    card["over_seeds"] = over_seeds(by_seed)
+    (target / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n",
+                               encoding="utf-8")
+    write_markdown(card, target)
+    return (target / MARKDOWN).read_text(encoding="utf-8")

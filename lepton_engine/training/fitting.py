@@ -1,4 +1,4 @@
-"""Fits a head: regularised softmax regression, its temperature, its scope and threshold."""
+"""Fits a head: regularised softmax regression, its temperature and its threshold."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ class Linear:
 def fit_softmax(vectors: np.ndarray, truth: np.ndarray, seed: int,
                 groups: np.ndarray | None = None) -> Linear:
     """Multinomial logistic regression (scikit-learn, lbfgs) with cross-validated strength."""
-    strength = _best_strength(vectors, truth, seed, groups)
+    return softmax_at(vectors, truth, _best_strength(vectors, truth, seed, groups))
+
+
+def softmax_at(vectors: np.ndarray, truth: np.ndarray, strength: float) -> Linear:
+    """The same with a strength that is known."""
     model = _logistic(strength).fit(vectors, truth)
     return Linear(model.coef_.astype(np.float32), model.intercept_.astype(np.float32), strength)
 
 
-def _logistic(strength: float, balanced: bool = False) -> Any:
+def _logistic(strength: float) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     # lbfgs starts from zeros and takes the rows in order: the same data give the same bytes.
-    return LogisticRegression(C=strength, max_iter=400, tol=1e-5,
-                              class_weight="balanced" if balanced else None)
+    return LogisticRegression(C=strength, max_iter=400, tol=1e-5)
 
 
 def _best_strength(vectors: np.ndarray, truth: np.ndarray, seed: int,
@@ -68,14 +71,6 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
 
     found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
     return float(np.exp(found.x))
-
-
-def fit_scope(inside: np.ndarray, outside: np.ndarray, seed: int) -> Linear:
-    """Whether a vector is in the labels' scope: logistic regression on examples of both."""
-    vectors = np.concatenate([inside, outside])
-    truth = np.concatenate([np.ones(len(inside), int), np.zeros(len(outside), int)])
-    model = _logistic(10.0, balanced=True).fit(vectors, truth)
-    return Linear(model.coef_.astype(np.float32), model.intercept_.astype(np.float32), 10.0)
 
 
 def threshold_for_coverage(scores: np.ndarray, coverage: float) -> float:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lepton_engine.adapted import trunk_of
 from lepton_engine.errors import DigestError, ModelUnavailableError
 from lepton_engine.results import Classification, Embeddings, ResultList
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 WEIGHTS = "head.safetensors"
 CARD = "card.json"
 FORMAT = 1
+ENERGY = "energy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class Head:
     bias: np.ndarray
     temperature: float
     threshold: float
+    energy: bool = False
     scope_weight: np.ndarray | None = None
     scope_bias: np.ndarray | None = None
 
@@ -56,11 +59,19 @@ class Head:
         """What is compared with the threshold: (n,), higher is more certain."""
         if self.scope_weight is not None and self.scope_bias is not None:
             return vectors @ self.scope_weight + self.scope_bias[0]  # type: ignore[no-any-return]
+        if self.energy:
+            import numpy as np
+
+            logits = vectors @ self.weight.T + self.bias
+            most = logits.max(axis=1)
+            return most + np.log(np.exp(logits - most[:, None]).sum(axis=1))  # type: ignore[no-any-return]
         return self.probabilities(vectors).max(axis=1)  # type: ignore[no-any-return]
 
     def classify(self, embeddings: Embeddings, name: str) -> ResultList[Classification]:
         """The label of each vector; the stamp names trunk and head."""
-        variant = embeddings.stamp.variant.replace(self.trunk, f"{self.trunk}+{name}", 1)
+        variant = embeddings.stamp.variant
+        if not self.trunk.endswith(f"+{name}"):  # a merged trunk says so by itself
+            variant = variant.replace(self.trunk, f"{self.trunk}+{name}", 1)
         stamp = replace(embeddings.stamp, variant=variant)
         if not len(embeddings):
             return ResultList((), stamp)
@@ -81,14 +92,13 @@ def save_head(head: Head, folder: Path, card: Mapping[str, Any]) -> None:
     from safetensors.numpy import save
 
     tensors = {"weight": head.weight, "bias": head.bias}
-    if head.scope_weight is not None and head.scope_bias is not None:
-        tensors |= {"scope_weight": head.scope_weight, "scope_bias": head.scope_bias}
     data = save({k: np.ascontiguousarray(v, dtype=np.float32) for k, v in tensors.items()})
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(data)
     facts = {
         "format": FORMAT, "trunk": head.trunk, "labels": list(head.labels),
         "temperature": head.temperature, "threshold": head.threshold,
+        "score_kind": ENERGY if head.energy else "probability",
         "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), **card,
     }
     (folder / CARD).write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n",
@@ -123,6 +133,7 @@ def load_head(folder: Path) -> Head:
     if tensors["weight"].shape[0] != len(card["labels"]):
         raise ModelUnavailableError(f"The adapter {name} has {tensors['weight'].shape[0]} rows "
                                     f"for {len(card['labels'])} labels. Train it again.")
-    return Head(tuple(card["labels"]), card["trunk"], tensors["weight"], tensors["bias"],
+    return Head(tuple(card["labels"]), trunk_of(name, card), tensors["weight"], tensors["bias"],
                 float(card["temperature"]), float(card["threshold"]),
+                card.get("score_kind") == ENERGY,
                 tensors.get("scope_weight"), tensors.get("scope_bias"))

@@ -1,10 +1,14 @@
-"""Heads on made-up vectors: fitting, temperature, scope, thresholds, splits, cards, damage."""
+"""Adapters on made-up vectors: fitting, temperature, refusal, thresholds, splits, cards, damage.
+
+The update itself is trained on a tiny model in ``test_adapting``; here it is nothing, so that
+what surrounds it is seen by itself.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +16,19 @@ import pytest
 
 from lepton_engine.errors import DigestError, InputError, ModelUnavailableError
 from lepton_engine.results import Embeddings, Stamp
-from lepton_engine.training import data, fitting, statistics
+from lepton_engine.training import (
+    adapting,
+    data,
+    fitting,
+    recipes_bank,
+    recipes_finance,
+    statistics,
+)
 from lepton_engine.training.cards import card_facts, write_markdown
-from lepton_engine.training.heads import CARD, WEIGHTS, load_head, save_head
-from lepton_engine.training.recipes import HEADS, Trained, bank_intent, finance_sentiment
+from lepton_engine.training.console import HELD_OUT, ship, write
+from lepton_engine.training.heads import CARD, WEIGHTS, load_head
+from lepton_engine.training.making import Embed
+from lepton_engine.training.recipes import HEADS, Trained
 from tests.fake_rules import bag_vector
 
 WORDS = {"0": ["falls", "loses", "cuts"], "1": ["gains", "wins", "beats"],
@@ -26,12 +39,51 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     return np.array([bag_vector(t, 64, {}) for t in texts], dtype=np.float32)
 
 
+class Trunk:
+    """Vectors of bags of words; an update changes nothing."""
+
+    name, folder = "minilm-l6", Path("nowhere")
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        return embed(texts)
+
+    def updated(self, updates: Mapping[str, np.ndarray], scaling: float) -> Embed:
+        return embed
+
+    def tell(self, what: str, share: float) -> None:
+        """Nobody listens."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_update() -> Iterator[None]:
+    """Training fits the head to the first epoch's rows on the frozen vectors."""
+    patch = pytest.MonkeyPatch()
+
+    def adapt(folder: Path, epoch: adapting.Epoch, start: tuple[np.ndarray, np.ndarray],
+              schedule: adapting.Schedule, tell: object) -> adapting.Adapted:
+        rows, wanted = epoch(0)
+        assert len(rows) == len(wanted)
+        assert np.allclose(wanted.sum(axis=1), 1)
+        most = 700  # the data's own rows come first; bags of words learn little from prose
+        linear = fitting.softmax_at(embed([str(row) for row in rows[:most]]),
+                                    wanted.argmax(axis=1)[:most], 10.0)
+        update = {"layer.lora_A": np.zeros((2, 64), np.float16),
+                  "layer.lora_B": np.zeros((64, 2), np.float16)}
+        return adapting.Adapted(update, linear.weight, linear.bias)
+
+    patch.setattr(adapting, "adapt", adapt)
+    for module in (recipes_bank, recipes_finance):
+        patch.setattr(module, "sub_words", lambda folder, texts: list(texts))
+    yield
+    patch.undo()
+
+
 def vectors_of(texts: Sequence[str]) -> Embeddings:
     stamp = Stamp("minilm-l6/original@openvino:cpu", "cpu", "bf16", 1.0)
     return Embeddings(embed(texts), stamp, tuple(texts))
 
 
-def write(path: Path, header: list[str], rows: list[list[str]]) -> None:
+def table(path: Path, header: list[str], rows: list[list[str]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([header, *rows])
@@ -43,12 +95,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     generator = np.random.default_rng(0)
     firms = [f"firm{chr(97 + i)}{chr(97 + j)}" for i in range(20) for j in range(10)]
-    write(root / "tfns/train.csv", ["text", "label"],
+    table(root / "tfns/train.csv", ["text", "label"],
           [[f"{firm} {generator.choice(WORDS[label])} {generator.choice(WORDS[label])} today",
             label] for firm in firms for label in WORDS])
     intents = {"card_arrival": "when will card arrive", "pin_change": "change my pin",
                "top_up": "top up account"}
-    write(root / "banking77/train.csv", ["text", "category"],
+    table(root / "banking77/train.csv", ["text", "category"],
           [[f"{text} {firm}", intent] for firm in firms for intent, text in intents.items()])
     far = [[f"weather {firm} sunny song", "oos"] for firm in firms]
     near = [["credit score of mine", "credit_score"], ["new pin please", "pin_change"]]
@@ -61,13 +113,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finance(folder: Path) -> Trained:
-    return finance_sentiment(folder, embed, 0)
+    return recipes_finance.make(folder, Trunk(), 0)
 
 
 def saved(trained: Trained, name: str, place: Path) -> Path:
     card = card_facts(name, HEADS[name], trained.facts, trained_at="2026-11-23",
-                      command="train", vectors="made up")
-    save_head(trained.head, place / name, card)
+                      command="train", vectors="made up", hours=0.1)
+    write(trained, place / name, card)
     return place / name
 
 
@@ -98,8 +150,8 @@ def test_probabilities_sum_to_one_and_the_stamp_names_trunk_and_head(finance: Tr
         np.zeros((0, 64), np.float32), item.stamp), "finance-sentiment")) == 0
 
 
-def test_the_scope_refuses_other_topics(folder: Path) -> None:
-    trained = bank_intent(folder, embed, 0)
+def test_the_energy_refuses_other_topics(folder: Path) -> None:
+    trained = recipes_bank.make(folder, Trunk(), 0)
     found = trained.head.classify(vectors_of(
         ["when will card arrive please", "weather sunny song for you"]), "bank-intent")
     assert [c.accepted for c in found] == [True, False]
@@ -111,7 +163,7 @@ def test_the_scope_refuses_other_topics(folder: Path) -> None:
 
 def test_the_same_data_give_the_same_bytes(folder: Path, finance: Trained,
                                            tmp_path: Path) -> None:
-    again = finance_sentiment(folder, embed, 0)
+    again = recipes_finance.make(folder, Trunk(), 0)
     first, second = saved(finance, "finance-sentiment", tmp_path / "a"), saved(
         again, "finance-sentiment", tmp_path / "b")
     assert (first / WEIGHTS).read_bytes() == (second / WEIGHTS).read_bytes()
@@ -154,6 +206,30 @@ def test_the_card_tells_a_person_what_the_page_quotes(finance: Trained, tmp_path
     assert "MIT" in text
     assert card["split"]["train"] + card["split"]["calibration"] + card["split"][
         "held_out"] == 600
+
+
+def test_what_is_shipped_has_no_row_of_the_data_and_tells_all_seeds(
+        finance: Trained, tmp_path: Path) -> None:
+    source = saved(finance, "finance-sentiment", tmp_path / "folds")
+    kept = json.loads((source / HELD_OUT).read_text(encoding="utf-8"))
+    assert len(kept["texts"]) == finance.facts["scores"]["n"] == len(kept["labels"])
+    scores = finance.facts["scores"]
+    other = {**scores, "weighted_f1": {**scores["weighted_f1"], "value": 0.5}}
+    said = ship("finance-sentiment", source, tmp_path / "out", {"0": scores, "1": other})
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"head.safetensors", "lora.safetensors", "card.json", "CARD.md"}
+    card = json.loads((tmp_path / "out" / CARD).read_text(encoding="utf-8"))
+    mean = (scores["weighted_f1"]["value"] + 0.5) / 2
+    assert card["over_seeds"]["weighted_f1"]["mean"] == pytest.approx(mean, abs=1e-4)
+    assert "Mean over the seeds 0, 1" in said
+
+
+def test_seeds_hold_out_different_rows() -> None:
+    truth, groups = np.arange(400) % 4, np.arange(400)
+    held = [set(data.split_by_group(truth, groups, seed).held_out.tolist()) for seed in range(3)]
+    assert not held[0] & held[1]
+    assert not held[1] & held[2]
+    assert not held[0] & held[2]
 
 
 def test_near_duplicates_never_stand_on_two_sides() -> None:
