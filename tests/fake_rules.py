@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lepton_engine.marking import OTHER, TARGET
 from lepton_engine.results import Entity
 
 
@@ -21,6 +22,7 @@ SENTIMENT = {
     "negative": "fall falls drop drops slide slides slump slumps miss misses cut cuts loss losses "
                 "lawsuit warns weak plunge plunges downgrade fails recall layoffs short low down",
 }
+REVERSED = {"positive": "negative", "neutral": "neutral", "negative": "positive"}
 INTENTS = _list("""activate_my_card age_limit apple_pay_or_google_pay atm_support automatic_top_up
 balance_not_updated_after_bank_transfer balance_not_updated_after_cheque_or_cash_deposit
 beneficiary_not_allowed cancel_transfer card_about_to_expire card_acceptance card_arrival
@@ -88,16 +90,34 @@ def overlap(query: str, passage: str, synonyms: Mapping[str, str] | None = None)
 def best_label(text: str, adapter: str) -> tuple[str, bool]:
     """The label of a text and whether any rule spoke for it."""
     if adapter == "finance-sentiment":
-        have = set(re.findall(r"[a-z]+", text.lower()))
-        counts = {label: len(have & set(keys.split())) for label, keys in SENTIMENT.items()}
-        label = max(counts, key=lambda name: counts[name])
-        balanced = counts["positive"] == counts["negative"]
-        return ("neutral", True) if balanced else (label, True)
+        return sentiment(text), True
     have = set(words(text))
     scored = [(len(have & set(words(name.replace("_", " ")))), -len(name), name)
               for name in INTENTS]
     count, _, name = max(scored)
     return name, count >= 2
+
+
+def sentiment(text: str) -> str:
+    """By keywords; of a company asked about, by those right after it.
+
+    Where these say nothing, the words before it speak, with the opposite sign: what another
+    company gains, this one loses. Where these say nothing either, the whole text speaks.
+    """
+    before, own, after = text.partition(TARGET)
+    if not own:
+        return _by_keywords(text)
+    said = _by_keywords(after.split(OTHER)[0].split(TARGET)[0])
+    if said == "neutral":
+        said = REVERSED[_by_keywords(before)]
+    return said if said != "neutral" else _by_keywords(text)
+
+
+def _by_keywords(text: str) -> str:
+    have = set(re.findall(r"[a-z]+", text.lower()))
+    counts = {label: len(have & set(keys.split())) for label, keys in SENTIMENT.items()}
+    label = max(counts, key=lambda name: counts[name])
+    return "neutral" if counts["positive"] == counts["negative"] else label
 
 
 def capitalised_entities(text: str) -> tuple[Entity, ...]:

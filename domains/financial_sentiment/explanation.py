@@ -7,13 +7,17 @@ with words for patches. It says what the model reacts to, not what caused the ne
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domains.base import Decision
+from domains.financial_sentiment.companies import others, reading, readings
 from domains.financial_sentiment.outcome import Explanation, Influence
 from domains.financial_sentiment.rows import ADAPTER, Card, score_of, signed
+from domains.financial_sentiment.tickers import Mention
 from domains.shared.markup import three
 from domains.shared.texts import Texts
+from lepton_engine.marking import Span, marked
 from lepton_engine.results import Evidence
 
 MOST_WORDS = 20
@@ -24,14 +28,27 @@ _WORD = re.compile(r"\S+")
 _EDGES = "\"'“”‘’.,:;!?()[]…"
 
 
-def explain(engine: Any, say: Texts, text: str) -> Explanation:
-    """The change of the score by each of the first 20 words, in one batch."""
+def explain(engine: Any, say: Texts, text: str, found: Sequence[Mention] = (),
+            asked: Mention | None = None) -> Explanation:
+    """The change of the score by each of the first 20 words, in one batch.
+
+    The score is that of the company ``asked`` about where ``found`` are several, else that of
+    the whole headline.
+    """
     spans = [match.span() for match in _WORD.finditer(text)]
+    own = asked if len(readings(text, found)) > 1 else None
+    if own is None:
+        found, whole_text = (), text
+    else:
+        whole_text = reading(text, found, own)
+        spans = [span for span in spans if not _is_name(span, found)]
     tried = spans[:MOST_WORDS] if len(spans) > 1 else []
-    result = engine.classify([text, *(_without(text, *span) for span in tried)], ADAPTER)
+    left_out = [_without(text, span, found, own) for span in tried]
+    result = engine.classify([whole_text, *left_out], ADAPTER)
     whole = result[0]
-    common: dict[str, Any] = {"headline": text, "confidence": float(whole.confidence),
-                              "stamp": result.stamp, "word_count": len(spans)}
+    common: dict[str, Any] = {
+        "headline": text, "confidence": float(whole.confidence), "stamp": result.stamp,
+        "word_count": len(spans), "entity": own and own.text, "read_as": own and whole_text}
     if not whole.accepted:
         card = Card.of(engine.adapter_card(ADAPTER))
         return Explanation(decision=Decision.ABSTAINED, reason=card.refusal(say, "en", whole),
@@ -50,11 +67,24 @@ def strongest(words: tuple[Influence, ...]) -> list[Influence]:
     return sorted(loud, key=lambda word: -abs(word.change))[:SHOWN]
 
 
-def _without(text: str, start: int, end: int) -> str:
-    return " ".join((text[:start] + text[end:]).split())
+def _is_name(span: Span, found: Sequence[Mention]) -> bool:
+    """Whether a word touches a company's name, which the model does not see."""
+    return any(start < span[1] and span[0] < end for m in found for start, end in m.spans)
 
 
-def _influence(text: str, span: tuple[int, int], change: float) -> Influence:
+def _without(text: str, span: Span, found: Sequence[Mention], own: Mention | None) -> str:
+    """The text that the model reads, without one word, which is no part of a name."""
+    def side(start: int, end: int) -> str:
+        def inside(spans: Iterable[Span]) -> list[Span]:
+            return [(s - start, e - start) for s, e in spans if start <= s and e <= end]
+        if own is None:
+            return text[start:end]
+        return marked(text[start:end], inside(own.spans), inside(others(found, own)))
+
+    return " ".join((side(0, span[0]) + side(span[1], len(text))).split())
+
+
+def _influence(text: str, span: Span, change: float) -> Influence:
     """The word without the punctuation at its edges, unless it is nothing else."""
     start, end = span
     bare = text[start:end].strip(_EDGES)

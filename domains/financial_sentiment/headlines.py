@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from domains.shared.csv_input import decoded, rows_of
 from lepton_engine.errors import InputError, LimitError
 from lepton_engine.text import clean
 
@@ -18,8 +17,6 @@ MAX_CHARACTERS = 4_000
 MAX_ROWS = 1_000
 MAX_BYTES = 5_000_000
 SAMPLE = Path(__file__).resolve().parents[2] / "assets" / "samples" / "headlines.json"
-_DELIMITERS = (",", ";", "\t")
-_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DATE = re.compile(r"\d{4}-?\d\d")
 _FORMAT = ("Send a CSV file in UTF-8 with the column “headline” and, if you like, "
            "“published_at” (ISO 8601, as in 2026-10-05T08:15:00Z).")
@@ -84,7 +81,7 @@ def read_csv(data: bytes) -> Input:
             after the header).
         LimitError: too large, too many rows, too long a headline.
     """
-    rows = _rows(_decoded(data))
+    rows = rows_of(decoded(data, MAX_BYTES, _FORMAT))
     header = next(rows, None)
     if header is None:
         raise InputError(f"The file is empty. {_FORMAT}")
@@ -98,37 +95,6 @@ def read_csv(data: bytes) -> Input:
         raise InputError(f"The file has a header but no headline. {_FORMAT}")
     ignored = tuple(n for n in names if n and n not in ("headline", "published_at"))
     return Input(tuple(found), ignored=ignored)
-
-
-def _decoded(data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        raise LimitError(f"The file is larger than {MAX_BYTES / 1e6:.0f} MB. Split it.")
-    if data.startswith(_BYTE_ORDER_MARKS):
-        raise InputError("The file is in UTF-16. Save it as “CSV UTF-8” and send it again.")
-    if b"\0" in data:
-        raise InputError("The file has NUL bytes, so it is no text. " + _FORMAT)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"Line {line} of the file is not UTF-8. Save it as “CSV UTF-8” and "
-                         "send it again.") from None
-
-
-def _rows(text: str) -> Iterator[list[str]]:
-    """The rows of the file. ``strict`` makes the reader refuse quotes that do not close."""
-    first = text.lstrip("\r\n").splitlines()[:1]
-    delimiter = max(_DELIMITERS, key=first[0].count) if first else ","
-    reader = csv.reader(io.StringIO(text.lstrip("\r\n"), newline=""), delimiter=delimiter,
-                        strict=True)
-    try:
-        yield from reader
-    except csv.Error as error:
-        problem = ("a quotation mark that never closes" if "unexpected end" in str(error)
-                   else "a quotation mark in the wrong place" if "expected after" in str(error)
-                   else "a field that is too long or broken")
-        raise InputError(f"The file has {problem} near line {reader.line_num}. Check whether it "
-                         "is complete, and double the quotation marks inside a field.") from None
 
 
 def _check_header(names: Sequence[str]) -> None:

@@ -13,9 +13,10 @@ class Row(Outcome):
 
     ``number`` is the headline's place in the input, from 1; ``entity`` is
     ``headline[entity_start:entity_end]``, None where there is none, and ``ticker`` is None
-    where the entity has none. ``score`` is P(positive) - P(negative), -1..1, and is the
-    headline's: ``shared`` says how many entities bear the same one. Label, score and
-    probabilities are None where the decision is not ``answered``.
+    where the entity has none. ``score`` is P(positive) - P(negative), -1..1, for this entity:
+    of several companies each is asked about by itself, and ``read_as`` is the text that the
+    model then read (None: the headline as it is). Label, score and probabilities are None
+    where the decision is not ``answered``.
     """
 
     number: int
@@ -29,7 +30,7 @@ class Row(Outcome):
     score: float | None = None
     probabilities: dict[str, float] | None = None
     language: str = "en"
-    shared: int = 1
+    read_as: str | None = None
     published_at: str | None = None
 
 
@@ -52,7 +53,7 @@ class SentimentOutcome(Outcome):
 
 @dataclass(frozen=True, kw_only=True)
 class Influence:
-    """``change``: the headline's score minus its score without ``headline[start:end]``."""
+    """``change``: the score minus the score without ``headline[start:end]``."""
 
     word: str
     start: int
@@ -65,12 +66,15 @@ class Influence:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation(Outcome):
-    """Which words' removal changes a headline's score most.
+    """Which words' removal changes a score most: of ``entity``, or of the whole headline.
 
-    ``words`` in order of place: the first ``len(words)`` of ``word_count`` were tried.
+    ``words`` in order of place: the first ``len(words)`` of ``word_count`` were tried. The
+    names of the companies are not left out where ``read_as`` hides them.
     """
 
     headline: str
+    entity: str | None = None
+    read_as: str | None = None
     label: str | None = None
     score: float | None = None
     words: tuple[Influence, ...] = field(default=())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domains.base import Decision
+from domains.financial_sentiment.companies import MOST_ASKED, readings
 from domains.financial_sentiment.headlines import Headline
 from domains.financial_sentiment.outcome import Row
 from domains.financial_sentiment.tickers import Mention
@@ -76,58 +77,76 @@ def score_of(label: Classification) -> float:
 
 
 def rows_of(say: Texts, number: int, headline: Headline, found: Sequence[Mention],
-            language: str, label: Classification | None, card: Card | None,
+            language: str, labels: Sequence[Classification], card: Card | None,
             rules: Stamp) -> list[Row]:
-    """One row for each mention, or one without entity. ``label`` None: not English.
+    """One row for each mention, or one without entity.
 
+    ``labels`` has one for each of ``readings(headline, found)``, or none: not English.
     ``rules`` is the stamp of a row that no model has seen.
     """
     lang = "zh" if language == "zh" else "en"
-    labelled = label if label is not None and label.accepted else None
+    read = readings(headline.text, found) if labels else (headline.text,)
     common: dict[str, Any] = {
         "number": number, "headline": headline.text, "published_at": headline.published_at,
-        "language": language if not is_english(language) else "en", "shared": max(1, len(found)),
-        "decision": Decision.ANSWERED if labelled else Decision.ABSTAINED,
-        "confidence": float(label.confidence) if label else None,
-        "stamp": label.stamp if label else rules,
-        "reason": _reason(say, lang, len(found), language, label, card),
-    }
-    if labelled:
-        common |= {"label": labelled.label, "score": score_of(labelled), "probabilities": {
-            name: float(p) for name, p in labelled.probabilities.items()}}
-    whole = _whole(say, lang, headline.text, labelled)
-    if not found:
-        return [Row(**common, evidence=whole)]
-    return [Row(**common, entity=m.text, entity_start=m.start, entity_end=m.end,
-                ticker=m.ticker or None, company=m.company or None,
-                evidence=whole + _listed(say, lang, headline.text, m)) for m in found]
+        "language": language if not is_english(language) else "en", "stamp": rules}
+    rows = []
+    for place, mention in enumerate(found or (None,)):
+        which = place if len(read) > 1 else 0
+        label = labels[which] if labels else None
+        labelled = label if label is not None and label.accepted else None
+        rows.append(Row(
+            **common | _scored(label) | _entity(mention),
+            decision=Decision.ANSWERED if labelled else Decision.ABSTAINED,
+            reason=_reason(say, lang, mention, len(found), language, label, card),
+            evidence=_evidence(say, lang, headline.text, mention, len(read), labelled),
+            read_as=read[which] if len(read) > 1 else None))
+    return rows
 
 
-def _reason(say: Texts, lang: str, names: int, language: str, label: Classification | None,
-            card: Card | None) -> str:
+def _scored(label: Classification | None) -> dict[str, Any]:
+    """What the model said; a label that is not accepted leaves its confidence only."""
+    if label is None:
+        return {}
+    said: dict[str, Any] = {"stamp": label.stamp, "confidence": float(label.confidence)}
+    if label.accepted:
+        said |= {"label": label.label, "score": score_of(label), "probabilities": {
+            name: float(p) for name, p in label.probabilities.items()}}
+    return said
+
+
+def _entity(mention: Mention | None) -> dict[str, Any]:
+    if mention is None:
+        return {}
+    return {"entity": mention.text, "entity_start": mention.start, "entity_end": mention.end,
+            "ticker": mention.ticker or None, "company": mention.company or None}
+
+
+def _reason(say: Texts, lang: str, mention: Mention | None, names: int, language: str,
+            label: Classification | None, card: Card | None) -> str:
     if label is None:
         known = f"language.{language}"
         return say(lang, "reason.language",
                    language=say(lang, known if known in say else "language.other"))
     if card is not None and not label.accepted:
-        return card.refusal(say, lang, label)
-    parts = [say(lang, "reason.answered", positive=three(label.probabilities["positive"]),
-                 negative=three(label.probabilities["negative"]), score=signed(score_of(label)))]
-    if names > 1:
-        parts.append(say(lang, "reason.shared", n=names))
-    elif not names:
-        parts.append(say(lang, "reason.no_entity"))
-    return " ".join(parts)
+        parts = [card.refusal(say, lang, label)]
+    else:
+        parts = [say(lang, "reason.answered", positive=three(label.probabilities["positive"]),
+                     negative=three(label.probabilities["negative"]),
+                     score=signed(score_of(label)))]
+    if mention is None:
+        return " ".join([*parts, say(lang, "reason.no_entity")])
+    key = "only" if names == 1 else "own" if names <= MOST_ASKED else "many"
+    return " ".join([*parts, say(lang, f"reason.{key}", entity=mention.text, n=MOST_ASKED)])
 
 
 def summary(say: Texts, lang: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """What became of the headlines, in a sentence or three; ``rows`` as JSON."""
-    headlines = {row["number"]: row for row in rows}
-    refused = [row for row in headlines.values() if row["label"] is None]
+    """What became of the rows, in a sentence or three; ``rows`` as JSON."""
+    headlines = {row["number"] for row in rows}
+    refused = [row for row in rows if row["label"] is None]
     foreign = sum(row["language"] != "en" for row in refused)
     counted = say(lang, "reason.rows_one" if len(rows) == 1 else "reason.rows_many", n=len(rows))
     parts = [say(lang, "reason.all_one" if len(headlines) == 1 else "reason.all", rows=counted,
-                 headlines=len(headlines), done=len(headlines) - len(refused))]
+                 headlines=len(headlines), done=len(rows) - len(refused))]
     if foreign:
         parts.append(say(lang, "reason.refused_language", n=foreign))
     if len(refused) > foreign:
@@ -142,14 +161,18 @@ def signed(value: float) -> str:
     return f"{'+' if value > 0 else '−'}{three(abs(value))}"
 
 
-def _whole(say: Texts, lang: str, text: str,
-           label: Classification | None) -> tuple[Evidence, ...]:
-    """A label rests on the whole headline; a refusal rests on no words of it."""
-    if label is None:
-        return ()
-    return (Evidence(source=say(lang, "evidence.headline"), title=say(lang, "evidence.whole"),
-                     address="", quote=text, score=float(label.confidence), passage=text,
-                     start=0, end=len(text)),)
+def _evidence(say: Texts, lang: str, text: str, mention: Mention | None, readings: int,
+              label: Classification | None) -> tuple[Evidence, ...]:
+    """A label rests on the whole headline, a refusal on no words of it; then the company."""
+    evidence: tuple[Evidence, ...] = ()
+    if label is not None:
+        own = mention is not None and readings > 1
+        title = (say(lang, "evidence.own", entity=mention.text) if mention and own
+                 else say(lang, "evidence.whole"))
+        evidence = (Evidence(source=say(lang, "evidence.headline"), title=title, address="",
+                             quote=text, score=float(label.confidence), passage=text, start=0,
+                             end=len(text)),)
+    return evidence + (_listed(say, lang, text, mention) if mention else ())
 
 
 def _listed(say: Texts, lang: str, text: str, mention: Mention) -> tuple[Evidence, ...]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from domains.base import Decision
 from domains.financial_sentiment import headlines as incoming
+from domains.financial_sentiment.companies import mentions, readings
 from domains.financial_sentiment.explanation import explain
 from domains.financial_sentiment.headlines import Headline, Input
 from domains.financial_sentiment.index import means
 from domains.financial_sentiment.outcome import Explanation, Row, SentimentOutcome
 from domains.financial_sentiment.rows import ADAPTER, Card, rows_of, summary
-from domains.financial_sentiment.tickers import TickerTable, mentions
+from domains.financial_sentiment.tickers import Mention, TickerTable
 from domains.shared.texts import Texts
 from lepton_engine.language import detect, is_english
 from lepton_engine.results import Classification, Evidence, Stamp
@@ -86,8 +87,11 @@ class FinancialSentiment:
             if outcome.headlines < outcome.total:
                 wait(pause_s)
 
-    def explain(self, headline: str) -> Explanation:
-        """Which words of a headline change its score most when they are left out.
+    def explain(self, headline: str, at: int | None = None) -> Explanation:
+        """Which words of a headline change a score most when they are left out.
+
+        ``at`` is where the entity of the chosen row starts: of several companies, the score of
+        that one is explained; without it, the score of the whole headline.
 
         Raises:
             InputError, LimitError: as for :meth:`api`.
@@ -98,7 +102,11 @@ class FinancialSentiment:
             row = self._rows([Headline(text)], 1)[0][0]
             return Explanation(decision=row.decision, reason=row.reason, headline=text,
                                stamp=row.stamp)
-        return explain(self._engine, self._say, text)
+        found: list[Mention] = []
+        if at is not None:
+            found = mentions(self._table, text, self._engine.entities([text])[0])
+        asked = next((m for m in found if m.start == at), None)
+        return explain(self._engine, self._say, text, found, asked)
 
     def _rows(self, part: Sequence[Headline], first: int) -> tuple[list[Row], list[Stamp]]:
         """The rows of a few headlines; English ones alone meet the English models."""
@@ -106,25 +114,32 @@ class FinancialSentiment:
         languages = [detect(headline.text) for headline in part]
         rules_ms = _since(started)
         english = [i for i, language in enumerate(languages) if is_english(language)]
-        labels: dict[int, Classification] = {}
         named: dict[int, Any] = {}
         stamps: list[Stamp] = []
         if english:
-            texts = [part[i].text for i in english]
-            classified = self._engine.classify(texts, ADAPTER)
-            entities = self._engine.entities(texts)
-            labels = dict(zip(english, classified, strict=True))
+            entities = self._engine.entities([part[i].text for i in english])
             named = dict(zip(english, entities, strict=True))
-            stamps = [classified.stamp, entities.stamp]
+            stamps = [entities.stamp]
         started = time.perf_counter()
         found = [mentions(self._table, headline.text, named.get(i, ()))
                  for i, headline in enumerate(part)]
         rules = Stamp(RULES, "cpu", "none", rules_ms + _since(started))
-        card = self._card(labels.values())
+        labels: dict[int, list[Classification]] = {}
+        if english:
+            labels, stamp = self._labels({i: readings(part[i].text, found[i]) for i in english})
+            stamps.insert(0, stamp)
+        card = self._card(label for own in labels.values() for label in own)
         rows = [row for i, headline in enumerate(part)
                 for row in rows_of(self._say, first + i, headline, found[i], languages[i],
-                                   labels.get(i), card, rules)]
+                                   labels.get(i, ()), card, rules)]
         return rows, [*stamps, rules]
+
+    def _labels(self, texts: Mapping[int, Sequence[str]],
+                ) -> tuple[dict[int, list[Classification]], Stamp]:
+        """The labels of every headline's readings, from one call."""
+        classified = self._engine.classify([t for own in texts.values() for t in own], ADAPTER)
+        rest = iter(classified)
+        return {i: [next(rest) for _ in own] for i, own in texts.items()}, classified.stamp
 
     def _card(self, labels: Iterable[Classification]) -> Card | None:
         """The head's card, read only when a refusal has to quote it."""
@@ -140,7 +155,7 @@ class FinancialSentiment:
             decision=Decision.ANSWERED if answered else Decision.ABSTAINED,
             reason=summary(self._say, lang, [vars(row) for row in rows]), stamp=stamp,
             rows=tuple(rows),
-            confidence=rows[0].confidence if len({row.number for row in rows}) == 1 else None,
+            confidence=rows[0].confidence if len(rows) == 1 else None,
             evidence=self._held_out(lang) if answered else (),
             index=means((row.ticker, row.score) for row in rows), headlines=done,
             total=len(given.headlines), sample=given.sample, ignored=given.ignored)

@@ -21,6 +21,7 @@ from domains.financial_sentiment.context import (
     is_other_thing,
     is_person,
 )
+from lepton_engine.marking import Span
 from lepton_engine.results import Entity
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -28,20 +29,22 @@ _CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z]{1,5}(?:[./-][A-Za-z])?)(?![\w$])")
 _EXCHANGE = re.compile(
     r"\b(?:NASDAQ|Nasdaq|NYSE|NYSEAMERICAN|AMEX)\s*:\s*([A-Z]{1,5}(?:\.[A-Z])?)\b")
 _BRACKETED = re.compile(r"(?<=\()\$?([A-Z]{1,5}(?:\.[A-Z])?)(?=\))")
-_TRIMMED = re.compile(r"(?!(?:the|a|an)\s)\b\w.*?(?=(?:['’]s?)?\s*$)", re.IGNORECASE)
-_MOST_WORDS = 5
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A name in a headline: ``text`` is ``headline[start:end]``; ``ticker`` "" where unknown."""
+    """A name in a headline: ``text`` is ``headline[start:end]``; ``ticker`` "" where unknown.
+
+    ``spans`` are all places of the company, this one among them; see :mod:`companies`.
+    """
 
     text: str
     start: int
     end: int
     ticker: str = ""
     company: str = ""
+    spans: tuple[Span, ...] = ()
 
 
 class TickerTable:
@@ -130,40 +133,6 @@ class TickerTable:
 
     def _mention(self, headline: str, start: int, end: int, ticker: str) -> Mention:
         return Mention(headline[start:end], start, end, ticker, self.companies.get(ticker, ""))
-
-
-def mentions(table: TickerTable, headline: str, named: Sequence[Entity]) -> list[Mention]:
-    """One mention for every entity of a headline, in order of place.
-
-    The table first, then spaCy's organisations and products that touch none of its names;
-    the same company, or the same words, counts once.
-    """
-    found = table.find(headline, named)
-    claimed = table.claims(headline)
-    for entity in named:
-        touches = any(start < entity.end and entity.start < end for start, end in claimed)
-        if entity.label in ("ORG", "PRODUCT") and not touches:
-            found += _named(headline, entity, table.words)
-    once: dict[str, Mention] = {}
-    for mention in sorted(found, key=lambda m: m.start):
-        once.setdefault(mention.ticker or mention.text.casefold(), mention)
-    return list(once.values())
-
-
-def _named(headline: str, entity: Entity, words: Words) -> list[Mention]:
-    """spaCy's entity without article and possessive, or nothing where it is no name.
-
-    In a headline in Title Case the small pipeline takes half a sentence for one name, so
-    more than five words are none.
-    """
-    span = _TRIMMED.search(headline, entity.start, entity.end)
-    if span is None or not any(c.isupper() for c in span[0]) or "(" in span[0]:
-        return []
-    parts = span[0].split()
-    if len(parts) > _MOST_WORDS or all(p.lower().strip(".") in words.not_names or not
-                                       any(c.isalpha() for c in p) for p in parts):
-        return []
-    return [Mention(span[0], *span.span())]
 
 
 def _any_of(names: Mapping[str, str], before: str, after: str) -> re.Pattern[str]:

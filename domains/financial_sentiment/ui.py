@@ -100,7 +100,8 @@ def wire(page: Page, layout: Layout, service: FinancialSentiment) -> None:
         if row is None:
             return
         yield Working(page.texts(lang, "progress.words"))
-        yield views.with_selected(payload, row, service.explain(row["headline"]).to_json())
+        explanation = service.explain(row["headline"], row["entity_start"])
+        yield views.with_selected(payload, row, explanation.to_json())
 
     both = {"button": layout.run, "stop": layout.stop}
     page.run([layout.run.click], from_box, [layout.headlines, page.lang], [page.payload],

@@ -93,13 +93,18 @@ def words_html(payload: Payload, lang: str) -> str:
     chosen = payload.get("selected")
     if not chosen:
         return f'<p class="lp-quiet">{escape(SAY(lang, "output.select"))}</p>'
-    title = escape(SAY(lang, "output.words", number=chosen["number"]))
+    key = "output.words_own" if chosen["read_as"] else "output.words"
+    title = escape(SAY(lang, key, number=chosen["number"], entity=chosen["entity"] or ""))
     marked = _marked(chosen["headline"], chosen["words"])
     note = ""
     if chosen["words"]:
         note = escape(SAY(lang, "words.method", n=len(chosen["words"])))
+    read = ""
+    if chosen["read_as"]:
+        said = escape(SAY(lang, "output.read_as", text=chosen["read_as"]))
+        read = f'<p class="lp-quiet">{said}</p>'
     reason = escape(chosen["reason"])
-    return (f'<section><h4>{title}</h4><p style="line-height:2.2">{marked}</p>'
+    return (f'<section><h4>{title}</h4><p style="line-height:2.2">{marked}</p>{read}'
             f'<p>{reason}</p><p class="lp-quiet">{note}</p></section>')
 
 

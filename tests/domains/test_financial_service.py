@@ -57,14 +57,6 @@ def test_no_entity_gives_one_row_of_nulls(service: FinancialSentiment) -> None:
     assert rows[0].label == "positive"
 
 
-def test_several_entities_say_that_they_share_one_score(service: FinancialSentiment) -> None:
-    both = service.api(["Nvidia and Microsoft climb"]).rows
-    assert both[0].score == both[1].score
-    assert both[0].shared == 2
-    assert all("One score for the whole headline" in row.reason for row in both)
-    assert "One score" not in service.api(["Nvidia climbs"]).rows[0].reason
-
-
 @pytest.mark.parametrize(("headline", "word"), [
     ("苹果股价上涨", "中文"),
     ("Nvidia steigt nach starken Zahlen auf ein neues Rekordhoch", "German"),
@@ -255,7 +247,8 @@ def test_rows_keep_the_order_of_the_input(headlines: list[str], batch: int) -> N
         assert starts == sorted(starts)
         names = [row.ticker or row.entity for row in own]
         assert len(set(names)) == len(names)
-        assert {row.shared for row in own} == {len(own)}
+        assert all((row.read_as is not None) == (len(own) > 1 and row.language == "en")
+                   for row in own)
 
 
 @given(st.text(max_size=200))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from domains.financial_sentiment.companies import mentions
 from domains.financial_sentiment.context import capitals_say_nothing
-from domains.financial_sentiment.tickers import ASSETS, TickerTable, mentions
+from domains.financial_sentiment.tickers import ASSETS, TickerTable
 from lepton_engine.results import Entity
 
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -51,7 +51,7 @@ def test_the_table_has_every_row_in_order() -> None:
 def test_the_summary_speaks_the_pages_language() -> None:
     payload = payload_of("Nvidia climbs", "苹果股价上涨")
     assert "1 not in English" in views.summary_html(payload, "en")
-    assert "1 条不是英文" in views.summary_html(payload, "zh")
+    assert "1 行不是英文" in views.summary_html(payload, "zh")
 
 
 def test_the_sample_and_unread_columns_are_said(replayed: dict[str, Any]) -> None:
