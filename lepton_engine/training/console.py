@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("assets/adapters"),
                         help="the adapter is written to OUT/NAME (default: assets/adapters)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--only", type=int, metavar="SEED",
+                        help="train this one of the seeds and ship nothing, so that several "
+                             "processes can share the work")
+    parser.add_argument("--reuse", action="store_true",
+                        help="take seeds that the same command trained before as they are")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,15 +48,27 @@ def run(arguments: argparse.Namespace) -> int:
                f"{' '.join(map(str, arguments.seeds))}")
     folds = Settings.from_env().home / FOLDS
     by_seed: dict[str, Any] = {}
-    for seed in arguments.seeds:
+    for seed in arguments.seeds if arguments.only is None else [arguments.only]:
         folder = folds / str(seed) / name
-        _train(name, row, arguments.data, seed, command, folder)
+        if not (arguments.reuse and _made_by(folder) == command):
+            _train(name, row, arguments.data, seed, command, folder)
         by_seed[str(seed)] = json.loads((folder / CARD).read_text(encoding="utf-8"))["scores"]
         print(f"\nseed {seed}: " + ", ".join(f"{key} {value['value']}" for key, value in
                                              by_seed[str(seed)].items() if key.endswith("f1")
                                              or key == "accuracy"), flush=True)
+    if arguments.only is not None:
+        return 0
     print(ship(name, folds / str(arguments.seeds[0]) / name, arguments.out / name, by_seed))
     return 0
+
+
+def _made_by(folder: Path) -> str:
+    """The command that trained what is in a folder; empty where nothing whole is."""
+    try:
+        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return str(card["command"]) if (folder / HELD_OUT).is_file() else ""
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def _train(name: str, row: Row, data: Path, seed: int, command: str, folder: Path) -> None:
