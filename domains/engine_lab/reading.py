@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domains.engine_lab.models import LabModel
+from domains.shared.csv_input import decoded
 from lepton_engine.errors import InputError, LimitError
 from lepton_engine.text import clean
 
@@ -84,7 +85,7 @@ def of_csv(data: bytes) -> Examples:
     Raises:
         InputError, LimitError: one sentence on what is wrong; rows count from 1 after the header.
     """
-    names, table = _table(_decoded(data))
+    names, table = _table(decoded(data, MAX_BYTES, _FORMAT))
     if "text" not in names:
         raise InputError(f"The file has no column “text” in its first line. {_FORMAT}")
     for name in ("text", "label"):
@@ -105,21 +106,6 @@ def of_csv(data: bytes) -> Examples:
         raise InputError(f"Every row has the same label, “{labels[0][:40]}”. Quality is measured "
                          "between at least two; add rows of another, or leave the column out.")
     return Examples("csv", _checked(texts), tuple(labels))
-
-
-def _decoded(data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        raise LimitError(f"The file is larger than {MAX_BYTES / 1e6:.0f} MB. Take a part of it.")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError("The file is in UTF-16. Save it as “CSV UTF-8” and send it again.")
-    if b"\0" in data:
-        raise InputError(f"The file has NUL bytes, so it is no text. {_FORMAT}")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"Line {line} of the file is not UTF-8. Save it as “CSV UTF-8” and "
-                         "send it again.") from None
 
 
 def _table(text: str) -> tuple[list[str], pd.DataFrame]:

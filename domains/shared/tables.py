@@ -47,13 +47,21 @@ def csv_text(rows: Sequence[Row], columns: Sequence[str]) -> str:
 def csv_file(name: str, rows: Sequence[Row], columns: Sequence[str]) -> str:
     """Write the table to a file of its own in Gradio's cache; returns its path.
 
-    The folder's name is random, so that nobody can guess another person's table. The byte
-    order mark tells spreadsheets that Chinese text is UTF-8. Gradio removes the file after
-    the time that ``create_app`` sets.
+    The byte order mark tells spreadsheets that Chinese text is UTF-8.
+    """
+    data = csv_text(rows, columns).encode("utf-8-sig")
+    return bytes_file(f"{Path(name).stem or 'table'}.csv", data)
+
+
+def bytes_file(name: str, data: bytes) -> str:
+    """Write a file of its own in Gradio's cache; returns its path.
+
+    The folder's name is random, so that nobody can guess another person's file. Gradio removes
+    it after the time that ``create_app`` sets.
     """
     base = os.environ.get("GRADIO_TEMP_DIR") or str(Path(tempfile.gettempdir()) / "gradio")
     folder = Path(base).resolve() / secrets.token_hex(16)
     folder.mkdir(parents=True)
-    path = folder / f"{Path(name).stem or 'table'}.csv"
-    path.write_text(csv_text(rows, columns), encoding="utf-8-sig", newline="")
+    path = folder / Path(name).name
+    path.write_bytes(data)
     return str(path)
