@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lepton_engine.catalog import ModelSpec, catalogue
+from lepton_engine.catalog import ModelSpec
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.encoding import plain_text
 from lepton_engine.errors import InputError, LeptonError, LimitError, ModelUnavailableError
 from lepton_engine.loaders import heard
-from lepton_engine.pool import Tell
 from lepton_engine.results import Attention, noted
 from lepton_engine.runtimes.base import RuntimeInfo
 from lepton_engine.serving import Serving, Wish, key_of
 from lepton_engine.subwords import Pieces, Vocabulary, open_vocabulary
+from lepton_engine.telling import Tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ def _load(serving: Serving, name: str, recipe: Recipe, tell: Tell) -> LoadedAtte
     from lepton_engine.compression.calibration import MAX_LENGTH, chosen_texts
     from lepton_engine.compression.convert import Job
 
-    spec = catalogue().resolve(name)
+    spec = serving.loaders.spec(name, tell)
     if spec.format == "npz":
         raise InputError(f"{spec.alias} has no attention heads: it is a convolutional network. "
                          "Choose minilm-l6, mpnet or reranker.")

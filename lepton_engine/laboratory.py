@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_engine import profiles
-from lepton_engine.catalog import catalogue
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.compression.verdicts import Verdict
-from lepton_engine.pool import Tell
+from lepton_engine.loaders import Loaders
 from lepton_engine.results import Compressed
 from lepton_engine.serving import ENCODERS, VARIED, Serving, Wish, key_of
+from lepton_engine.telling import Tell, silent
 
 if TYPE_CHECKING:
     from lepton_engine.compression.compare import CompareProgress, CompareRow
@@ -73,7 +73,7 @@ class Laboratory:
         Raises:
             InputError: a recipe that does not fit this kind of model.
         """
-        return compress(self._serving, name, Wish.of(recipe).recipe, texts, tell or _silent)
+        return compress(self._serving, name, Wish.of(recipe).recipe, texts, tell or silent)
 
     def stream_compare(self, name: str, recipes: Sequence[Recipe | str],
                        texts: Sequence[str] | None = None, labels: Sequence[str] | None = None, *,
@@ -109,15 +109,11 @@ class Laboratory:
         return attend(self._serving, text, model, self._serving.wish(model, recipe))
 
 
-def _silent(_what: str, _share: float | None) -> None:
-    """Nobody listens."""
-
-
 def compress(serving: Serving, name: str, recipe: Recipe, texts: Sequence[str] | None,
              tell: Tell) -> Compressed:
     """See `Laboratory.compress`."""
     kind = serving.kind(name, *VARIED, "adapter")
-    trunk = str(serving.loaders.card(name)["trunk"]) if kind == "adapter" else name
+    trunk = serving.loaders.trunk(name) if kind == "adapter" else name
     kind = serving.kind(trunk)
     started = time.monotonic()
     loaded = serving.loaders.load(trunk, kind, tell, recipe, texts)
@@ -134,7 +130,7 @@ def compress(serving: Serving, name: str, recipe: Recipe, texts: Sequence[str] |
         tell("weighing the original", None)
         with serving.pool.use(trunk, lambda t: serving.loaders.load(trunk, kind, t)) as plain:
             original = int(plain.memory_bytes)
-    return Compressed(name, str(recipe), variant, steps, catalogue().resolve(trunk).size,
+    return Compressed(name, str(recipe), variant, steps, serving.loaders.spec(trunk, tell).size,
                       original, after, seconds, note)
 
 
@@ -184,3 +180,14 @@ class EngineRunner:
         finally:
             if not there:
                 pool.release(key)
+
+    @contextmanager
+    def open_fold(self, adapters: Path, model: str, recipe: str) -> Iterator[Any]:
+        """A trunk with an adapter from another folder of adapters; gone after the block."""
+        serving = self.serving
+        loaders = Loaders(serving.store, serving.device, adapters)
+        loaded = loaders.load(model, loaders.kind(model), silent, Recipe.parse(recipe))
+        try:
+            yield loaded
+        finally:
+            loaded.close()

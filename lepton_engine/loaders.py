@@ -13,22 +13,24 @@ from tempfile import NamedTemporaryFile
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from lepton_engine import adapted
+from lepton_engine.adapted import CARD
 from lepton_engine.catalog import Progress, Store, catalogue
 from lepton_engine.chat import ChatTokenizer
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.device import DeviceChoice
 from lepton_engine.errors import UnknownNameError
 from lepton_engine.lazy import spacy_module
-from lepton_engine.pool import Tell
 from lepton_engine.profiles import PLAIN
 from lepton_engine.results import Classification, Embeddings, Entity, ResultList
 from lepton_engine.runtimes.base import DecoderRuntime, RuntimeInfo
+from lepton_engine.telling import Tell
 
 if TYPE_CHECKING:
     import numpy as np
 
-ADAPTERS = Path(__file__).resolve().parent.parent / "assets" / "adapters"
-CARD = "card.json"
+    from lepton_engine.catalog import ModelSpec
+
 
 
 def heard(tell: Tell) -> Callable[[Progress], None]:
@@ -153,7 +155,7 @@ class Loaders:
         if name not in self._kinds:
             try:
                 self._kinds[name] = ("adapter" if name in self._adapter_names()
-                                     else catalogue().resolve(name).kind)
+                                     else catalogue().resolve(self._base(name)).kind)
             except UnknownNameError:
                 raise UnknownNameError.of("model or adapter", name, self.names()) from None
         return self._kinds[name]
@@ -169,7 +171,22 @@ class Loaders:
 
     def alias(self, name: str) -> str:
         """The catalogue's own name of a model (a hub id has one too); others as they are."""
-        return name if name in self._adapter_names() else catalogue().resolve(name).alias
+        if name in self._adapter_names() or self._base(name) != name:
+            return name
+        return catalogue().resolve(name).alias
+
+    def _base(self, name: str) -> str:
+        """The trunk of ``trunk+adapter``; any other name as it is."""
+        parts = adapted.parts_of(name, self._adapters)
+        return parts[0] if parts else name
+
+    def trunk(self, name: str) -> str:
+        """The encoder whose vectors an adapter's head reads."""
+        return adapted.trunk_of(name, self.card(name))
+
+    def spec(self, name: str, tell: Tell) -> ModelSpec:
+        """The spec of a name; a trunk with an adapter is merged here."""
+        return adapted.resolve(name, self._store, self._adapters, heard(tell))
 
     def load(self, name: str, kind: str, tell: Tell, recipe: Recipe = PLAIN,
              texts: Sequence[str] | None = None) -> Any:
@@ -208,21 +225,22 @@ class Loaders:
         return array
 
     def _head(self, name: str, tell: Tell, *_: object) -> LoadedHead:
-        from lepton_engine.training.heads import load_head
+        from lepton_engine.training.heads import WEIGHTS, load_head
 
         folder = self._adapters / name
         head = load_head(folder)
-        size = sum(p.stat().st_size for p in folder.glob("*.safetensors"))
+        size = (folder / WEIGHTS).stat().st_size  # an update is counted with its trunk
         return LoadedHead(head, name, size)
 
     def _model(self, name: str, tell: Tell, recipe: Recipe,
                texts: Sequence[str] | None) -> Any:
         from lepton_engine.model import LeptonModel
 
-        self._store.fetch(catalogue().resolve(name), heard(tell))
+        spec = self.spec(name, tell)
+        self._store.fetch(spec, heard(tell))
         tell("starting", None)
-        return LeptonModel.load_pretrained_model(name, device=self._choice, store=self._store,
-                                                 progress=heard(tell), recipe=recipe, texts=texts)
+        return LeptonModel.of_spec(spec, self._store, self._choice, None, heard(tell), recipe,
+                                   texts)
 
     def _decoder(self, name: str, tell: Tell, recipe: Recipe,
                  texts: Sequence[str] | None) -> LoadedDecoder:
@@ -231,7 +249,7 @@ class Loaders:
         spec = catalogue().resolve(name)
         self._store.fetch(spec, heard(tell))
         decoder, tokenizer = load_decoder(spec, self._store, self._choice, recipe=str(recipe),
-                                          say=lambda stage: tell(stage, None))
+                                          texts=texts, tell=tell)
         return LoadedDecoder(decoder, tokenizer)
 
     def _spacy(self, name: str, tell: Tell, *_: object) -> LoadedSpacy:

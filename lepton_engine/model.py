@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lepton_engine.adapted import resolve
 from lepton_engine.card import encoder_options, mask_token, max_length
-from lepton_engine.catalog import Store, catalogue
+from lepton_engine.catalog import Store
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.device import DeviceChoice, choose_device
 from lepton_engine.encoding import plain_text
@@ -54,7 +55,7 @@ class LeptonModel:
                               runtime: str | None = None, store: ConvertedStore | None = None,
                               progress: Report | None = None, recipe: Recipe | str = "",
                               texts: Sequence[str] | None = None) -> LeptonModel:
-        """Load by alias, publisher's hub id, or folder.
+        """Load by alias, publisher's hub id, folder, or ``trunk+adapter``.
 
         Args:
             device: cuda, xla, mps or cpu; default: ``LEPTON_DEVICE``, else the fastest.
@@ -67,8 +68,15 @@ class LeptonModel:
             UnknownNameError, ModelUnavailableError (and its kinds), DeviceError, InputError.
         """
         choice = device if isinstance(device, DeviceChoice) else choose_device(device)
-        spec = catalogue().resolve(name)
         place = Store(Settings.from_env()) if store is None else store
+        return cls.of_spec(resolve(name, place, progress=progress), place, choice, runtime,
+                           progress, recipe, texts)
+
+    @classmethod
+    def of_spec(cls, spec: ModelSpec, place: ConvertedStore, choice: DeviceChoice,
+                runtime: str | None = None, progress: Report | None = None,
+                recipe: Recipe | str = "", texts: Sequence[str] | None = None) -> LeptonModel:
+        """The same for a spec that was found before."""
         if spec.kind == "decoder":
             return cls._load_decoder(spec, place, choice, runtime, progress, str(recipe))
         if spec.kind in ("spacy", "data"):
@@ -100,7 +108,7 @@ class LeptonModel:
         store.fetch(spec, report)
         decoder, tokenizer = load_decoder(
             spec, store, choice, runtime=runtime, recipe=recipe or None,
-            say=lambda stage: report(Progress("convert", 0, 0, stage)))
+            tell=lambda what, share: report(Progress("convert", 0, 0, what)))
         return cls(spec, decoder, completer=Completer(decoder, tokenizer))
 
     # What it is

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from lepton_engine.catalog.progress import StoppedError
 from lepton_engine.errors import BusyError, LeptonError, ModelUnavailableError, UnknownNameError
 from lepton_engine.status import LoadState
+from lepton_engine.telling import Tell
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +28,6 @@ class Loadable(Protocol):
 
     def close(self) -> None: ...
 
-
-Tell = Callable[[str, float | None], None]
-"""Called while loading with what is being done and the share done (None: not known)."""
 
 Loader = Callable[[Tell], Any]
 

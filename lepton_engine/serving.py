@@ -33,10 +33,11 @@ from lepton_engine.errors import (
     UnsafeModelError,
 )
 from lepton_engine.loaders import Loaders
-from lepton_engine.pool import Pool, Tell, close_all
+from lepton_engine.pool import Pool, close_all
 from lepton_engine.profiles import PLAIN
 from lepton_engine.results import noted
 from lepton_engine.settings import Settings
+from lepton_engine.telling import Tell
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class Serving:
         chosen = wish or self.wish(name, None)
         if kind != "adapter":
             return {key_of(name, chosen.recipe if kind in VARIED else PLAIN): name}
-        trunk = str(self.loaders.card(name)["trunk"])
+        trunk = self.loaders.trunk(name)
         return {name: name, key_of(trunk, chosen.recipe): trunk}
 
     def load(self, name: str, wish: Wish | None = None) -> str:

@@ -30,19 +30,16 @@ import torch
 from torch import nn
 
 from lepton_engine.compression.calibration import MAX_LENGTH, SEED, Encoded, encode
-from lepton_engine.compression.modules import Batch, Change, Context, Structure, Tell, parameters
+from lepton_engine.compression.modules import Batch, Change, Context, Structure, parameters
 from lepton_engine.compression.recipe import STEPS, Recipe, Step
 from lepton_engine.compression.report import StepReport
 from lepton_engine.errors import InputError
+from lepton_engine.telling import Tell, silent
 
 __all__ = ["StepReport", "apply_steps", "as_tensors", "collate"]
 
 #: Importances and second moments settle on fewer texts than a study trains on.
 LOOKED_AT = 64
-
-
-def _silent(stage: str, share: float | None) -> None:
-    """Nobody listens."""
 
 
 def collate(texts: Sequence[str], folder: Path, max_length: int = MAX_LENGTH, batch: int = 32,
@@ -65,7 +62,7 @@ def _tensors(found: Encoded, type_ids: bool) -> Batch:
 
 
 def apply_steps(module: nn.Module, recipe: Recipe, batches: Sequence[Batch], *,
-                original: nn.Module | None = None, tell: Tell = _silent,
+                original: nn.Module | None = None, tell: Tell = silent,
                 seed: int = SEED) -> list[StepReport]:
     """Do the recipe's steps except its number format, in order and in place.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from lepton_engine.subwords import Vocabulary
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "calibration" / "en.txt"
-#: The newest version of a step, for records of what was measured.
-METHODS = str(max(kind.version for kind in STEPS.values()))
 SEED = 0
 LEAST_TEXTS = 8
 #: Of a longer text the beginning is looked at: ranges and importances settle on far less.
@@ -60,11 +58,16 @@ def texts_digest(texts: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
+def methods(names: Iterable[str]) -> str:
+    """``name=version`` of steps, for keys: raising any one of them makes another key."""
+    return ",".join(f"{name}={STEPS[name].version}" for name in names)
+
+
 def recipe_key(recipe: Recipe, texts: Sequence[str] | None = None) -> dict[str, str]:
     """What a compressed model depends on besides its original: for the key of the store."""
     key = {"recipe": str(recipe)}
     if len(recipe):
-        key |= {"methods": str(max(step.kind.version for step in recipe)),
+        key |= {"methods": methods(step.name for step in recipe),
                 "nncf": importlib.metadata.version("nncf")}
     if recipe.needs_texts:
         key |= {"texts": texts_digest(chosen_texts(texts)), "seed": str(SEED)}

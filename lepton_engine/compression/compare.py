@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lepton_engine.compression.datasets import task_of
-from lepton_engine.compression.opening import Tell
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.compression.rows import CompareProgress, CompareRow
 from lepton_engine.compression.sweep import Options, Sweep, TaskSweep
 from lepton_engine.compression.tasks import Task
 from lepton_engine.errors import InputError, LimitError
+from lepton_engine.telling import Tell
 
 if TYPE_CHECKING:
     from lepton_engine.compression.comparison import Comparison
     from lepton_engine.training.heads import Head
 
-__all__ = ["CompareProgress", "CompareRow", "Options", "Runner", "Tell", "compare",
+__all__ = ["CompareProgress", "CompareRow", "Options", "Runner", "compare",
            "stream_compare"]
 
 MOST_RECIPES = 64
@@ -58,6 +58,10 @@ class Runner(Protocol):
         entered on a thread of its own. ``tell`` raises StoppedError once the sweep was closed,
         which ends the conversion. Raises LeptonError, which becomes a row of the table.
         """
+        ...
+
+    def open_fold(self, adapters: Path, model: str, recipe: str) -> AbstractContextManager[Any]:
+        """A trunk with an adapter from another folder of adapters; gone after the block."""
         ...
 
 

@@ -2,9 +2,8 @@
 
     python -m lepton_engine.compression.convert JOB.json
 
-torch, transformers and NNCF take a gigabyte, which ends with the process. Lines of standard
-output are JSON: ``{"stage", "share"}`` while it works. Exit codes: 0 done, 3 refused (the last
-line holds the error's kind and its sentence). The target folder gets ``model.xml`` and
+torch, transformers and NNCF take a gigabyte, which ends with the process; what it says and its
+exit codes are those of `runtimes.children`. The target folder gets ``model.xml`` and
 ``model.bin``, ``signature.json``, ``report.json`` and, where the runtime must be told
 something, ``compile.json``.
 """
@@ -15,7 +14,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 from lepton_engine.compression.calibration import SEED, Encoded, encode, texts_as_mapping
 from lepton_engine.compression.recipe import ORIGINAL, Recipe
 from lepton_engine.compression.report import ConversionReport, StepReport
-from lepton_engine.errors import InputError, LeptonError
+from lepton_engine.errors import InputError
+from lepton_engine.runtimes.children import main, say
+from lepton_engine.telling import Tell, silent
 
 if TYPE_CHECKING:
     from lepton_engine.runtimes.torch_encoder import EncoderModule
-
-REFUSED = 3
-Tell = Callable[[str, float | None], None]
 
 
 @dataclass(frozen=True)
@@ -55,11 +53,7 @@ class Job:
         return cls(**{**row, "texts": tuple(row["texts"])})
 
 
-def _silent(stage: str, share: float | None) -> None:
-    """Nobody listens."""
-
-
-def run(job: Job, tell: Tell = _silent) -> tuple[StepReport, ...]:
+def run(job: Job, tell: Tell = silent) -> tuple[StepReport, ...]:
     """Do the job in this process.
 
     Raises LeptonError for a model or a recipe that is refused.
@@ -91,7 +85,7 @@ def run(job: Job, tell: Tell = _silent) -> tuple[StepReport, ...]:
     return tuple(reports)
 
 
-def compressed_here(module: EncoderModule, job: Job, tell: Tell = _silent,
+def compressed_here(module: EncoderModule, job: Job, tell: Tell = silent,
                     ) -> tuple[StepReport, ...]:
     """The steps on a module that stays in torch.
 
@@ -150,20 +144,6 @@ def _write_report(job: Job, recipe: Recipe, reports: Sequence[StepReport],
     ConversionReport(str(recipe), tuple(reports), before, after, seconds).write(Path(job.target))
 
 
-def say(stage: str, share: float | None) -> None:
-    """Progress as a line of JSON on standard output."""
-    print(json.dumps({"stage": stage, "share": share}), flush=True)
-
-
-def main(arguments: list[str]) -> int:
-    job = Job.from_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    try:
-        run(job, say)
-    except LeptonError as error:
-        print(json.dumps({"kind": type(error).__name__, "message": error.message}), flush=True)
-        return REFUSED
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    given = Job.from_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    sys.exit(main(lambda: run(given, say)))

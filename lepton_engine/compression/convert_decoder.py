@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_engine.compression.calibration import MAX_LENGTH, SEED, encode
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.compression.report import ConversionReport, StepReport
+from lepton_engine.telling import Tell
 
 if TYPE_CHECKING:
     from openvino import Model
     from transformers import PreTrainedModel
 
-Tell = Callable[[str, float | None], None]
 #: A pass of half a billion weights over one text takes a tenth of a second and more.
 TEXTS = 128
 BATCH = 8

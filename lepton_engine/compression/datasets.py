@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lepton_engine.adapted import JOINT
 from lepton_engine.compression import agreement, tasks
 from lepton_engine.compression.calibration import bundled_texts
 from lepton_engine.errors import InputError, LimitError, UnknownNameError
@@ -134,9 +135,15 @@ def task_from_folder(runner: Runner, name: str, folder: Path, *, learn: bool = F
     if name not in sources:
         raise UnknownNameError.of("data set for the model", name, [*sources, "minilm-l6"])
     source = sources[name]
+    head = runner.head(name)
+    if JOINT in head.trunk and not learn:
+        from lepton_engine.compression.folds import SeedsTask, folds_of
+
+        return SeedsTask(name, head, folds_of(runner.home, name, head.labels, limit),
+                         source.metric, source.about, runner.open_fold)
     rows = source.read(folder)
     kept = _some(len(rows.texts), limit)
-    return tasks.FoldsTask(name, runner.head(name).trunk, [rows.texts[i] for i in kept],
+    return tasks.FoldsTask(name, head.trunk, [rows.texts[i] for i in kept],
                            [rows.labels[i] for i in kept], source.metric, source.about,
                            strength=source.strength, learn=learn)
 

@@ -120,10 +120,8 @@ def _facts(bench: Bench, recipe: str,
 
 def folder_of(opened: Opened) -> Path | None:
     """The folder of the converted model; None for a runtime that has none."""
-    decoder = opened.decoder
-    plan = getattr(decoder, "_plan", None)  # until the runtime says it itself
-    folder = getattr(decoder, "folder", None) or getattr(plan, "folder", None)
-    return Path(folder) if folder is not None else None
+    folder: Path | None = getattr(opened.decoder, "folder", None)
+    return folder
 
 
 def _windows(folder: Path, missing: Sequence[Window], total: int, rows: Rows,

@@ -18,6 +18,7 @@ from lepton_engine.compression.rows import CompareRow
 from lepton_engine.compression.sweep import Measuring, Sweep
 from lepton_engine.compression.tasks import digest_of
 from lepton_engine.settings import Settings
+from lepton_engine.telling import silent
 
 if TYPE_CHECKING:
     from lepton_engine.compression.compare import Runner
@@ -30,7 +31,7 @@ class DecoderSweep(Sweep):
         spec = catalogue().resolve(name)
         store = Store(replace(Settings.from_env(), home=runner.home))
         self._resume = resume
-        self._bench = Bench.of(spec, store, lambda recipe: runner.open(name, recipe, _silent))
+        self._bench = Bench.of(spec, store, lambda recipe: runner.open(name, recipe, silent))
         marks = ["decoder", spec.digest, digest(self._bench.questions), FORMAT]
         super().__init__(runner, name, METRIC, digest_of(marks), resume)
 
@@ -49,7 +50,3 @@ class DecoderSweep(Sweep):
                      "converting and loading") as first:
             loaded = yield from first.waited()
             return tuple(getattr(loaded, "report", ()))
-
-
-def _silent(_what: str, _share: float | None) -> None:
-    """It was converted before, where somebody listened."""

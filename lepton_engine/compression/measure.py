@@ -184,9 +184,10 @@ def _processor() -> str:
 def versions() -> dict[str, str]:
     """Of this engine, its methods, and the libraries that convert and run."""
     from lepton_engine import __version__
-    from lepton_engine.compression.calibration import METHODS
+    from lepton_engine.compression.calibration import methods
+    from lepton_engine.compression.recipe import STEPS
 
-    found = {"lepton": __version__, "methods": METHODS, "python": platform.python_version()}
+    found = {"lepton": __version__, "methods": methods(STEPS), "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

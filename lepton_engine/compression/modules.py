@@ -5,7 +5,7 @@ Adding an architecture is a row of ``FAMILIES``. Everything works on modules in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,9 @@ from torch import nn
 
 from lepton_engine.compression.recipe import STEPS
 from lepton_engine.errors import InputError
+from lepton_engine.telling import Tell, silent
 
 Batch = dict[str, torch.Tensor]
-Tell = Callable[[str, float | None], None]
-
-
-def _silent(stage: str, share: float | None) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +152,7 @@ class Context:
     batches: Sequence[Batch]
     original: nn.Module | None = None
     seed: int = 0
-    tell: Tell = _silent
+    tell: Tell = silent
 
     @property
     def module(self) -> nn.Module:

@@ -10,11 +10,10 @@ from typing import Any
 
 from lepton_engine.catalog.progress import StoppedError
 from lepton_engine.compression.measure import Doing
+from lepton_engine.telling import Tell
 
 POLL_S = 0.2
 TELL_S = 1.0
-
-Tell = Callable[[str, float | None], None]
 
 
 class Opening:

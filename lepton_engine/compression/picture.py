@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lepton_engine.compression.comparison import Comparison, megabytes
@@ -58,10 +59,13 @@ def pareto(comparison: Comparison) -> list[tuple[float, float]]:
     first."""
     first = comparison.original()
     points = [(row.latency_ms, row.value) for row in comparison.measured]
-    points.append((first["latency_ms"], first["value"]))
-    points.sort(key=lambda point: (point[0], -point[1]))
+    return front([*points, (first["latency_ms"], first["value"])])
+
+
+def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Those of (latency, quality) that none other beats in both, fastest first."""
     best: list[tuple[float, float]] = []
-    for point in points:
+    for point in sorted(points, key=lambda point: (point[0], -point[1])):
         if not best or point[1] > best[-1][1]:
             best.append(point)
     return best

@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 
-from lepton_engine.compression.convert import REFUSED, Job, say
+from lepton_engine.compression.convert import Job
 from lepton_engine.compression.recipe import Recipe
-from lepton_engine.errors import InputError, LeptonError
+from lepton_engine.errors import InputError
 from lepton_engine.runtimes.checkpoint import Signature
+from lepton_engine.runtimes.children import main, say
 from lepton_engine.runtimes.torch_encoder import EncoderModule, NamedOutputs
 
 #: Beside the network: how many heads a layer was published with.
@@ -104,15 +105,6 @@ def _quantise(job: Job, module: EncoderModule) -> None:
     ov.save_model(quantise(model, recipe.number_format, rows).model, path, compress_to_fp16=False)
 
 
-def main(arguments: list[str]) -> int:
-    job = Job.from_json(Path(arguments[0]).read_text(encoding="utf-8"))
-    try:
-        run(job)
-    except LeptonError as error:
-        print(json.dumps({"kind": type(error).__name__, "message": error.message}), flush=True)
-        return REFUSED
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    given = Job.from_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    sys.exit(main(lambda: run(given)))

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_engine.compression.calibration import chosen_texts
-from lepton_engine.compression.convert import REFUSED, Tell, _silent, say
 from lepton_engine.compression.convert_decoder import compress_graph, compress_module, write_report
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.compression.report import StepReport
-from lepton_engine.errors import LeptonError
+from lepton_engine.runtimes.children import main, say
 from lepton_engine.runtimes.decoder_weights import load_causal_lm
+from lepton_engine.telling import Tell, silent
 
 if TYPE_CHECKING:
     import torch
@@ -196,7 +196,7 @@ def _make_stateful(graph: Model, shape: Shape) -> None:
 
 def export_decoder(model: PreTrainedModel, target: Path, recipe: str = "int8", *,
                    source: Path | None = None, texts: Sequence[str] | None = None,
-                   tell: Tell = _silent) -> list[StepReport]:
+                   tell: Tell = silent) -> list[StepReport]:
     """Write ``openvino_model.xml`` and ``.bin`` of ``model`` (fp32, on the CPU) to ``target``.
 
     Args:
@@ -225,29 +225,27 @@ def export_decoder(model: PreTrainedModel, target: Path, recipe: str = "int8", *
     return reports + quantised
 
 
-def main() -> int:
-    """Exit codes: 0 done, 3 refused (the last line holds the error's kind and sentence)."""
-    parser = argparse.ArgumentParser(description="Convert a decoder for OpenVINO GenAI.")
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--recipe", default="int8", help="as low-rank:0.8+int4")
-    parser.add_argument("--texts", type=Path, help="JSON list of texts that the steps look at")
-    arguments = parser.parse_args()
+def run(arguments: argparse.Namespace) -> None:
+    """Convert as asked on the command line."""
     start = time.perf_counter()
     texts = json.loads(arguments.texts.read_text("utf-8")) if arguments.texts else None
-    try:
-        recipe = Recipe.parse(arguments.recipe)
-        say("reading the weights", None)
-        model = load_causal_lm(arguments.source, "fp32")
-        reports = export_decoder(model, arguments.target, str(recipe), source=arguments.source,
-                                 texts=texts, tell=say)
-    except LeptonError as error:
-        print(json.dumps({"kind": type(error).__name__, "message": error.message}), flush=True)
-        return REFUSED
+    recipe = Recipe.parse(arguments.recipe)
+    say("reading the weights", None)
+    model = load_causal_lm(arguments.source, "fp32")
+    reports = export_decoder(model, arguments.target, str(recipe), source=arguments.source,
+                             texts=texts, tell=say)
     write_report(recipe, reports, arguments.source, arguments.target,
                  time.perf_counter() - start)
-    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description="Convert a decoder for OpenVINO GenAI.")
+    made.add_argument("source", type=Path)
+    made.add_argument("target", type=Path)
+    made.add_argument("--recipe", default="int8", help="as low-rank:0.8+int4")
+    made.add_argument("--texts", type=Path, help="JSON list of texts that the steps look at")
+    return made
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(lambda: run(parser().parse_args())))

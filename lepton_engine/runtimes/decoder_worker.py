@@ -106,7 +106,8 @@ class Worker:
             config = generation_config(message, self.policy.mode, width)
             handle = self.pipeline.add_request(message["id"], ids, config)
         except Exception as error:  # the caller gets a sentence; the others go on
-            logger.warning("Request refused: %s", error)
+            # The library's text may quote what somebody asked for, a schema for one.
+            logger.warning("Request refused: %s", type(error).__name__)
             self.say("error", id=message["id"], kind=type(error).__name__)
             return
         self.requests[message["id"]] = Request(message, handle, width, message["max_new_tokens"])
@@ -120,7 +121,6 @@ class Worker:
         """One step; the mode is changed when nobody is left."""
         unstarted = not any(request.count for request in self.requests.values())
         if unstarted and self.held:
-            self.structured = True
             self._rebuild(self.policy.mode)
         try:
             self._step()
@@ -165,6 +165,7 @@ class Worker:
 
     def _rebuild(self, mode: str) -> None:
         """The pipeline anew in ``mode``; requests without a token move over."""
+        self.structured |= any(bool(message.get("schema")) for message in self.held)
         start = time.perf_counter()
         moved = [*(request.message for request in self.requests.values()), *self.held]
         self.held = []
@@ -189,10 +190,10 @@ class Worker:
         for number in [n for n, r in self.requests.items() if r.count]:
             del self.requests[number]
             self.say("error", id=number, kind="memory")
-        moved, self.requests, self.pipeline = self.requests, {}, None
+        # The old pipeline can no longer be asked to cancel; who came first stays first.
+        self.held = [*(request.message for request in self.requests.values()), *self.held]
+        self.requests, self.pipeline = {}, None
         self._rebuild(self.policy.mode)
-        for request in moved.values():
-            self._add(request.message)
 
 
 class Lines:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_engine.errors import InputError, RuntimeFailure
 from lepton_engine.runtimes.base import GenerateOptions, RuntimeInfo, TokenChunk
+from lepton_engine.runtimes.decoder_pipeline import WEIGHTS_FILE
 from lepton_engine.runtimes.decoder_process import DIED, Plan, Process
 from lepton_engine.runtimes.decoder_queue import Places
 
@@ -64,6 +65,16 @@ class OpenVINODecoder:
             return int(psutil.Process(self.worker_pid).memory_info().rss) if self._process else 0
         except psutil.Error:
             return 0
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the converted model."""
+        return self._plan.folder
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of the weights on disk."""
+        return (self.folder / WEIGHTS_FILE).stat().st_size
 
     def _died(self, process: Process, code: int) -> None:
         with self._lock:

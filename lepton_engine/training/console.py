@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Below ``LEPTON_HOME``: one adapter a seed, each with the rows that it has not seen.
 FOLDS = "folds"
 HELD_OUT = "held_out.json"
-NAMES = ("bank-intent", "emotion", "emotion-zh", "finance-sentiment")
+NAMES = ("bank-intent", "emotion", "emotion-zh", "finance-sentiment", "question-matching")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from lepton_engine.settings import Settings
+    from lepton_engine.training import recipes_matching
     from lepton_engine.training.recipes import HEADS
 
+    if arguments.name == recipes_matching.NAME:  # no head, so nothing that the others share
+        return recipes_matching.run(arguments)
     name, row = arguments.name, HEADS[arguments.name]
     command = (f"python -m lepton_engine train {name} --data DIR --seeds "
                f"{' '.join(map(str, arguments.seeds))}")

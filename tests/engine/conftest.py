@@ -10,6 +10,7 @@ from lepton_engine.catalog import Store
 from lepton_engine.compression import convert
 from lepton_engine.runtimes import encoder_export
 from lepton_engine.settings import Settings
+from lepton_engine.telling import Tell
 from tests.engine import tiny_encoders
 from tests.engine.tiny_models import Load, loader
 
@@ -36,7 +37,7 @@ def load(tmp_path_factory: pytest.TempPathFactory, store: Store) -> Load:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Convert in this process, where torch is loaded anyhow: seconds less a model."""
 
-    def export(job: convert.Job, tell: convert.Tell) -> None:
+    def export(job: convert.Job, tell: Tell) -> None:
         convert.run(job, tell)
 
     monkeypatch.setattr(encoder_export, "export", export)

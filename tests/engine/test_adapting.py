@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def tiny_trunk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = folder_spec(folder, alias="tiny")
 
     class One:
-        specs = {"tiny": spec}
+        specs: ClassVar = {"tiny": spec}
 
         @staticmethod
         def resolve(name: str) -> object:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lepton_engine.catalog import Store, catalogue
+from lepton_engine.compression.quantise import COMPILE
 from lepton_engine.device import DeviceChoice
 from lepton_engine.runtimes import decoders
 from lepton_engine.runtimes.agreement import (
@@ -23,6 +24,8 @@ from lepton_engine.runtimes.openvino_decoder import OpenVINODecoder
 from lepton_engine.settings import Settings
 from tests.engine import tiny_decoder
 
+#: Candidates of random weights lie so close that three tie in bf16; in fp32 nothing ties.
+EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 PROMPTS = [[1], [2], [3], [4]]
 PLAIN = [[5, 6, 7], [5, 6, 7], [5, 6], [5, 6, 7]]
 
@@ -84,21 +87,24 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> OpenVINODecoder:
     made, _ = decoders.load_decoder(catalogue().resolve(str(source)), store, choice,
                                     recipe="original")
     assert isinstance(made, OpenVINODecoder)
-    return made
+    made.close()
+    (made.folder / COMPILE).write_text(json.dumps(EXACT), encoding="utf-8")
+    exact = OpenVINODecoder(made.folder, made.info, made.context_length)
+    exact.wait_ready()
+    return exact
 
 
-def test_look_up_and_batch_of_the_worker_are_greedy(decoder: OpenVINODecoder) -> None:
+def test_look_up_and_batch_of_the_worker_change_nothing(decoder: OpenVINODecoder) -> None:
     try:
-        folder = Path(decoder._plan.folder)
+        folder = decoder.folder
         generator = np.random.default_rng(0)
         prompts = [generator.integers(3, 250, 40).tolist() for _ in range(12)]
         plain = plain_replies(folder, prompts, (), 12)
         reference = model_logits(folder)
         assert decoder.mode == "lookup"
         together = greedy_agreement(prompts, plain, run_all(decoder, prompts), reference)
-        assert decoder.mode == "plain", "twelve at once are a burst"
+        assert decoder.mode == "lookup", "a crowd is no reason to build anew"
         print(together.to_text())
-        assert together.is_greedy, together.differences
-        assert together.identical_share > 0.5
+        assert together.identical_share == 1, together.differences
     finally:
         decoder.close()

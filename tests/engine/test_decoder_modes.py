@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +54,9 @@ class Pipeline:
         self.handles: list[Handle] = []
 
     def add_request(self, number: int, ids: Any, config: dict[str, Any]) -> Handle:
+        if config.get("schema") == "{quoted}":
+            raise ValueError("cannot read {quoted}")
+        assert self.structured or not config.get("schema"), "a schema needs the tokenizer"
         self.handles.append(Handle(int(ids.data[0, 0]), config["max_new_tokens"]))
         return self.handles[-1]
 
@@ -149,6 +153,35 @@ def test_a_schema_waits_for_the_tokenizer_and_keeps_its_turn(build: Build) -> No
     add(worker, 4, schema="{}")
     finish(worker)
     assert len(build.made) == 2
+
+
+def test_a_held_schema_has_its_tokenizer_in_the_smaller_pipeline_too(build: Build) -> None:
+    worker = started(build)
+    add(worker, 1, 4)
+    worker.turn()
+    add(worker, 2, schema="{}")
+    add(worker, 3)
+    build.fails.append(RuntimeError("std::bad_alloc"))
+    got = finish(worker)
+    assert (got[2], got[3]) == ([200, 201, 202], [300, 301, 302])
+    assert build.made[-1] == (LOOKUP, True, 4)
+
+
+def test_a_schema_alone_is_answered_by_a_pipeline_with_tokenizer(build: Build) -> None:
+    worker = started(build)
+    add(worker, 1, schema="{}")
+    assert finish(worker)[1] == [100, 101, 102]
+    assert build.made[-1] == (LOOKUP, True, 8)
+
+
+def test_a_refused_request_is_not_quoted_in_the_log(
+        build: Build, caplog: pytest.LogCaptureFixture) -> None:
+    worker = started(build)
+    add(worker, 1, schema="{quoted}")
+    with caplog.at_level(logging.DEBUG, decoder_worker.__name__):
+        finish(worker)
+    assert "Request refused: ValueError" in caplog.text
+    assert "quoted" not in caplog.text
 
 
 def test_a_held_request_can_be_cancelled(build: Build) -> None:

@@ -22,6 +22,7 @@ from lepton_engine.runtimes.base import DecoderRuntime, GenerateOptions
 from lepton_engine.runtimes.decoder_queue import Places
 from lepton_engine.runtimes.openvino_decoder import OpenVINODecoder
 from lepton_engine.settings import Settings
+from lepton_engine.telling import silent
 from tests.engine import tiny_decoder
 
 CPU = DeviceChoice("cpu", "fp32", "a test", ("openvino", "torch"))
@@ -106,6 +107,57 @@ def test_conversion_is_done_once(source: Path, store: Store,
     monkeypatch.setattr(decoders, "_convert", fail)
     decoder, _ = load(source, store, "openvino", "original")
     decoder.close()
+
+
+@pytest.mark.parametrize(("recipe", "named"), [
+    ("original", None), ("int8", None), ("int4", None), ("int8-weights", "int8-weights=2"),
+    ("prune-neurons:0.5+int8", "prune-neurons=2,int8=1"),
+])
+def test_a_key_names_the_versions_of_steps_and_keeps_that_of_first_formats(
+        source: Path, recipe: str, named: str | None) -> None:
+    spec = catalogue().resolve(str(source))
+    key = decoders.Wanted(spec, recipe, None, 512, silent).key()
+    other = decoders.Wanted(spec, recipe, ["a text of one's own"] * 8, 512, silent).key()
+    assert (key["format"], key.get("methods")) == ("1", named)
+    assert (other == key) is not recipe.startswith("prune")
+
+
+def test_texts_of_ones_own_reach_the_conversion(source: Path, monkeypatch: pytest.MonkeyPatch,
+                                                tmp_path: Path) -> None:
+    read: list[str] = []
+
+    def child(module: str, *arguments: str, tell: object) -> None:
+        read.extend(json.loads(Path(arguments[-1]).read_text("utf-8")))
+
+    monkeypatch.setattr(decoders, "run_child", child)
+    decoders._convert(source, tmp_path, "prune-neurons:0.5", ["one", "两"], silent)
+    assert read == ["one", "两"]
+
+
+def test_a_worker_that_does_not_start_is_closed(
+        source: Path, store: Store, monkeypatch: pytest.MonkeyPatch,
+        worker: tuple[OpenVINODecoder, ChatTokenizer]) -> None:
+    closed: list[OpenVINODecoder] = []
+    close = OpenVINODecoder.close
+
+    def fail(self: OpenVINODecoder) -> None:
+        raise RuntimeFailure("It does not start.")
+
+    def seen(self: OpenVINODecoder) -> None:
+        closed.append(self)
+        close(self)
+
+    monkeypatch.setattr(OpenVINODecoder, "wait_ready", fail)
+    monkeypatch.setattr(OpenVINODecoder, "close", seen)
+    with pytest.raises(RuntimeFailure, match="does not start"):
+        load(source, store, "openvino", "original")
+    assert len(closed) == 1
+
+
+def test_a_decoder_says_where_its_weights_are(
+        worker: tuple[OpenVINODecoder, ChatTokenizer]) -> None:
+    decoder, _ = worker
+    assert 0 < decoder.weights_bytes < sum(p.stat().st_size for p in decoder.folder.iterdir())
 
 
 def test_a_failing_conversion_falls_back_to_torch_and_says_so(

@@ -8,8 +8,9 @@ import pytest
 
 from lepton_engine.catalog.progress import StoppedError
 from lepton_engine.errors import BusyError, ModelUnavailableError, UnknownNameError
-from lepton_engine.pool import Pool, Tell
+from lepton_engine.pool import Pool
 from lepton_engine.status import EngineStatus, LoadState
+from lepton_engine.telling import Tell
 
 
 @dataclass

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from lepton_engine.compression.compare import Options, Tell
+from lepton_engine.compression.compare import Options
 from lepton_engine.compression.report import StepReport
 from lepton_engine.compression.rows import CompareRow
 from lepton_engine.compression.verdicts import Verdict
 from lepton_engine.errors import InputError, UnknownNameError
 from lepton_engine.results import Embeddings, Stamp
 from lepton_engine.runtimes.base import RuntimeInfo
+from lepton_engine.telling import Tell
 from lepton_engine.training.heads import Head
 
 LABELS = ("negative", "neutral", "positive")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -58,7 +57,7 @@ def test_greedy_is_greedy(qwen: tuple[OpenVINODecoder, ChatTokenizer]) -> None:
     grounded = [tokenizer.encode_messages([{"role": "system", "content": TEXT},
                                            {"role": "user", "content": q}]) for q in QUESTIONS]
     free = [tokenizer.encode_messages([{"role": "user", "content": q}]) for q in FREE]
-    folder = Path(decoder._plan.folder)
+    folder = decoder.folder
     expected = plain_replies(folder, [*grounded, *free], stops, TOKENS)
     logits = model_logits(folder)
 

@@ -18,7 +18,7 @@ import pytest
 from domains.base import Decision
 from domains.financial_sentiment.service import RECORDED_INPUT, FinancialSentiment, build
 from lepton_engine import Engine
-from lepton_engine.loaders import ADAPTERS
+from lepton_engine.adapted import ADAPTERS
 
 pytestmark = pytest.mark.integration
 DATA = Path(__file__).resolve().parents[1] / "data"
