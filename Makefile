@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .bench
 WITH_PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 
-.PHONY: run test unit lint models record bench peers clean
+.PHONY: run test unit lint models record evaluate bench peers clean
 
 run: $(VENV)/run.done ## the application on its embedded defaults
 	$(BIN)/python app.py
@@ -25,6 +25,10 @@ models: $(VENV)/run.done ## fetch every default model into LEPTON_HOME
 
 record: $(VENV)/run.done ## the finished example of each tab, from a real run
 	$(BIN)/python -m domains.record
+
+evaluate: $(VENV)/dev.done ## all adapters on what they have not seen, original and compressed
+	$(BIN)/python -m benchmarks.adapters
+	$(BIN)/python -m benchmarks.readme --write
 
 bench: $(VENV)/dev.done $(PEERS)/done ## the tables of the README; benchmarks/__main__.py says how long
 	$(BIN)/python -m benchmarks

@@ -24,7 +24,7 @@ from lepton_engine.catalog.specs import ModelSpec
 README = ROOT / "README.md"
 ADAPTERS = ROOT / "assets" / "adapters"
 #: Those whose results are kept as files and quoted.
-BENCHMARKS = ("encoders", "decoders", "application", "serving", "recovery")
+BENCHMARKS = ("adapters", "encoders", "decoders", "application", "serving", "recovery")
 _MARKED = re.compile(r"(?<=<!-- table: )(\w+)( -->\n)(.*?)(?=<!-- end of table -->)", re.S)
 
 
