@@ -118,8 +118,10 @@ def all_right(ask: Ask, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The share of headlines all of whose companies are labelled right, with its interval."""
     pairs = [by_company(row) for row in rows]
     probabilities, labels = ask([text for row in pairs for text, _ in row], "finance-sentiment")
-    guesses = iter(labels[index] for index in probabilities.argmax(axis=1))
-    right = np.array([all([next(guesses) == label for _, label in row]) for row in pairs])
+    guesses = [labels[index] for index in probabilities.argmax(axis=1)]
+    starts = np.cumsum([0, *(len(row) for row in pairs)])
+    right = np.array([guesses[start:start + len(row)] == [label for _, label in row]
+                      for start, row in zip(starts, pairs, strict=False)])
     return statistics.interval(statistics.accuracy, np.ones(len(right), int), right.astype(int), 2,
                                SEED)
 

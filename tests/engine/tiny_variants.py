@@ -117,6 +117,12 @@ class FakeRunner:
             self.closed.append(recipe)
 
 
+    @contextmanager
+    def open_fold(self, adapters: Path, model: str, recipe: str) -> Iterator[Variant]:
+        self.opened.append(f"{adapters.name}:{recipe}")
+        yield Variant(recipe, AXES[recipe], self)
+
+
 def verdict(recipe: str = "int8", **changes: Any) -> Verdict:
     """A verdict with plausible facts."""
     facts: dict[str, Any] = {

@@ -45,7 +45,7 @@ def engine() -> Iterator[Engine]:
 
 
 def right_intents(head: Head, engine: Engine) -> int:
-    found = head.classify(engine.embed(list(INTENTS.values())), "bank-intent")
+    found = head.classify(engine.embed(list(INTENTS.values()), head.trunk), "bank-intent")
     return sum(c.label == intent for c, intent in zip(found, INTENTS, strict=True))
 
 
@@ -75,11 +75,11 @@ def test_sentiment_of_headlines_written_apart(engine: Engine) -> None:
     head = load_head(ADAPTERS / "finance-sentiment")
 
     def right(candidate: Head) -> int:
-        found = candidate.classify(engine.embed(texts), "finance-sentiment")
+        found = candidate.classify(engine.embed(texts, head.trunk), "finance-sentiment")
         return sum(c.label == label for c, label in zip(found, truth, strict=True))
 
     print(f"finance-sentiment: {right(head)} of {len(rows)} headlines right")
-    assert right(head) >= 0.55 * len(rows)  # three even classes: chance is a third
+    assert right(head) >= 0.7 * len(rows)  # three even classes: chance is a third
     assert right(permuted(head)) < 0.4 * len(rows)
 
 
@@ -89,5 +89,6 @@ def test_the_stamp_names_openvino_and_the_card_is_complete(engine: Engine, name:
     assert stamp.variant == f"minilm-l6+{name}/{engine.recipe_for(name)}@openvino:cpu"
     card = engine.adapter_card(name)
     for field in ("data", "licence", "command", "seed", "split", "scores", "temperature",
-                  "threshold", "at_threshold", "weaknesses", "trained_at", "sha256"):
+                  "threshold", "at_threshold", "weaknesses", "trained_at", "sha256", "lora", "over_seeds",
+                  "coverage_curve", "hours"):
         assert card[field] not in (None, "", [], {}), field
