@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.recipes import earlier
 from benchmarks.recipes import tables as recipe_tables
 from benchmarks.report import RESULTS, ROOT, Result, markdown
 from lepton_engine.catalog import catalogue
@@ -72,7 +73,7 @@ def _head_row(card: dict[str, Any]) -> list[str]:
 
 def recipes() -> str:
     """Every recipe that the gate has measured, by task."""
-    return "\n".join(table.to_markdown() for table in recipe_tables())
+    return "\n".join(table.to_markdown() for table in (*recipe_tables(), *earlier()))
 
 
 def measured(name: str, folder: Path = RESULTS) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.report import Table
+from benchmarks.report import RESULTS, Table
 from lepton_engine.compression.rows import CompareRow, with_gains
 from lepton_engine.compression.verdicts import SHIPPED, Verdict, read_verdicts
 from lepton_engine.profiles import BALANCED, FAST, chosen_verdict, pace
@@ -23,6 +24,7 @@ HEAD = ("recipe", "decision", "metric", "lost, points (95 % interval)", "n", "ms
 #: The verdict's name for the share of the original's first ten, and where the table shows it.
 OVERLAP = "top-10 overlap"
 PLACE = 4
+LINEAR = RESULTS / "linear_heads"
 NOTE = ("Measured on {where}. Ordered by what is gained: the geometric mean of both ratios, of a "
         "language model one stream's. The original is timed anew beside each recipe, so compare "
         "the ratios: its own row is the median of these times. Points are hundredths; a loss with "
@@ -59,9 +61,10 @@ def points(value: float) -> str:
     return f"{value:+.2f}" if math.isfinite(value) else "-"
 
 
-def table(name: str, rows: Sequence[Verdict]) -> Table:
-    """All recipes of a task beside its original."""
-    picked = {profile: chosen_verdict(profile, rows) for profile in (BALANCED, FAST)}
+def table(name: str, rows: Sequence[Verdict], serves: bool = True) -> Table:
+    """All recipes of a task beside its original; where it ``serves``, with the profiles."""
+    picked = {profile: chosen_verdict(profile, rows) if serves else None
+              for profile in (BALANCED, FAST)}
     marks = {v.recipe: [p for p, chosen in picked.items() if chosen is v] for v in rows}
     lines = [row(found, marks[found.recipe])
              for found in with_gains([CompareRow.of(v) for v in rows])]
@@ -94,8 +97,16 @@ def tables(folder: Path = SHIPPED) -> tuple[Table, ...]:
     return made or (Table("No verdict is shipped yet", ("task",), ()),)
 
 
+def earlier(folder: Path = LINEAR) -> tuple[Table, ...]:
+    """What the same recipes did to the linear heads that were shipped before the adapters."""
+    return tuple(replace(made, title=f"Before the adapters, linear heads on the plain trunk: "
+                         f"{made.title}")
+                 for name, rows in verdicts(folder).items()
+                 for made in [table(name, rows, serves=False)])
+
+
 def main() -> int:
-    for made in tables():
+    for made in (*tables(), *earlier()):
         print(made.to_markdown())
     return 0
 

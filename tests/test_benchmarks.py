@@ -82,8 +82,8 @@ def test_the_readme_quotes_the_kept_result(tmp_path: Path) -> None:
 def test_every_benchmark_is_a_table_of_the_readme_and_a_command() -> None:
     from benchmarks.__main__ import COMMANDS
 
-    # the recovery study wants training data, which is no part of the project
-    assert {*COMMANDS, "recovery"} == set(readme.BENCHMARKS)
+    # the recovery study wants training data, and the adapters are judged by make evaluate
+    assert {*COMMANDS, "recovery", "adapters"} == set(readme.BENCHMARKS)
     assert set(COMMANDS) <= set(readme.TABLES)
     for name in COMMANDS:
         assert (Path(readme.__file__).parent / f"{name}.py").is_file()
@@ -151,6 +151,13 @@ def test_retrieval_shows_the_rank_rule_and_one_recipe_is_one(tmp_path: Path) -> 
     assert table.title.startswith("task: 1 recipe, 1 passed")
     assert table.rows[1][table.head.index("the original's first ten found")] == "95.6%"
     assert {len(row) for row in table.rows} == {len(table.head)}
+
+
+def test_what_was_measured_before_the_adapters_serves_no_profile(tmp_path: Path) -> None:
+    (tmp_path / "task.json").write_text(json.dumps([verdict("int8", "passed", 0.1, 2.0)]), "utf-8")
+    (table,) = recipes.earlier(tmp_path)
+    assert table.title.startswith("Before the adapters")
+    assert [row[0] for row in table.rows] == ["`original`", "`int8`"]
 
 
 # Recovery
