@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,13 @@ class Page:
         self.slug, self.lang, self.session, self.registry = slug, lang, session, registry
         self.texts = Texts(slug)
         self.recorded = recorded
-        self.payload = gr.State(recorded["payload"] if recorded else None)
         self.body: gr.Column
         self.below: gr.Column
+        self._fresh()
+
+    def _fresh(self) -> None:
+        """What each page, and each section of one, has for itself: nothing shown or wired yet."""
+        self.payload = gr.State(self.recorded["payload"] if self.recorded else None)
         self.status: gr.HTML | None = None
         self._chips: list[tuple[gr.Button, Mapping[str, Any]]] = []
         self._fields: Mapping[str, Component] = {}
@@ -99,11 +104,13 @@ class Page:
 
     # -- the left column --------------------------------------------------------------
 
-    def field(self, name: str, **options: Any) -> gr.Textbox:
-        """A text box with the texts ``<name>.label`` and ``<name>.hint``."""
+    def field(self, name: str, said: Mapping[str, Any] | None = None,
+              **options: Any) -> gr.Textbox:
+        """A text box with the texts ``<name>.label`` and ``<name>.hint``; ``said`` fills them."""
         box = gr.Textbox(**{"lines": 3, "max_lines": 12, "max_length": 4000,
                             "elem_classes": "lp-input", **options})
-        self.label(box, label=f"{name}.label", placeholder=f"{name}.hint")
+        self.label(box, **{prop: partial(self.texts, key=f"{name}.{part}", **(said or {}))
+                           for prop, part in (("label", "label"), ("placeholder", "hint"))})
         return box
 
     def buttons(self, run: str = "button.run", stop: bool = True,

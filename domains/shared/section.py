@@ -15,13 +15,9 @@ class Section(Page):
     """Made inside the column that it fills, ``body``; `finish` is called when it is wired."""
 
     def __init__(self, page: Page, name: str, body: gr.Column) -> None:
-        # Texts, language, session and registry are the tab's, whatever a page comes to hold.
-        self.__dict__.update(vars(page))
         self.slug = f"{page.slug}_{name}"
-        self.recorded = None
-        self.payload = gr.State(None)
-        self.body = body
-        self.status = None
-        self._chips, self._fields, self._views, self._stops, self._events = [], {}, [], {}, 0
+        self.lang, self.session, self.registry = page.lang, page.session, page.registry
+        self.texts, self.recorded, self.body = page.texts, None, body
+        self._fresh()
         # Without a recorded example this row stays out of sight, but every run names it.
-        self._old = gr.Row(visible=False)
+        self._old.render()

@@ -72,7 +72,7 @@ def _fill(domain: Domain, service: Any, lang: gr.State, session: gr.State,
         layout = ui.layout(page)
     ui.wire(page, layout, service)
     page.finish()
-    if hasattr(service, "api"):  # the lab is for the page alone
+    if hasattr(service, "api"):  # a service without one is for the page alone
         expose(domain.slug, service.api, max_characters=getattr(service, "max_characters", 4000))
 
 
