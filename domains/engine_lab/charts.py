@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from domains.engine_lab.heat import MEAN, shown
-from domains.engine_lab.rows import lower_is_better, original_of, pareto, timed
-from domains.engine_lab.views import metric, numbered
+from domains.engine_lab.rows import original_of, timed
+from domains.engine_lab.views import change, metric, numbered
 from domains.shared.figures import COLOURS, TEXT, empty_figure, figure_style
 from domains.shared.markup import escape, size, three
 from domains.shared.texts import Texts
+from lepton_engine.compression.picture import front
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -38,10 +39,10 @@ def quality_figure(payload: Payload, lang: str) -> go.Figure:
         return empty_figure(SAY(lang, "figure.none"), lang, height=220)
     fig = go.Figure()
     points = [row for _, row in placed] + ([base] if base else [])
-    front = pareto(points)
+    best = front((row["latency_ms"], row["value"]) for row in points)
     fig.add_trace(go.Scatter(
-        x=[row["latency_ms"] for row in front], y=[row["value"] for row in front], mode="lines",
-        line={"color": TEXT, "width": 1.5, "dash": "dot"}, hoverinfo="skip",
+        x=[latency for latency, _ in best], y=[value for _, value in best], mode="lines",
+        line={"color": TEXT, "width": 1.5, "dash": "dot", "shape": "hv"}, hoverinfo="skip",
         name=SAY(lang, "figure.pareto")))
     most = max((row.get("size_bytes") or 0 for row in points), default=0)
     for decision in LOOKS:
@@ -50,11 +51,9 @@ def quality_figure(payload: Payload, lang: str) -> go.Figure:
         if own:
             fig.add_trace(_bubbles(own, decision, most, lang))
     figure_style(fig, lang, height=440)
-    name = points[0]["metric"]
     unit = "latency_tokens" if placed[0][1]["unit"] == "token" else "latency"
     fig.update_xaxes(title=SAY(lang, f"figure.{unit}"), rangemode="tozero")
-    fig.update_yaxes(title=SAY(lang, "figure.quality", metric=metric(name, lang)),
-                     autorange="reversed" if lower_is_better(name) else None)
+    fig.update_yaxes(title=SAY(lang, "figure.quality", metric=metric(points[0]["metric"], lang)))
     fig.update_layout(margin={"t": 56, "r": 24})
     return fig
 
@@ -97,7 +96,7 @@ def _hover(label: str, row: Row, lang: str) -> str:
     if row.get("size_bytes"):
         lines.append(size(row["size_bytes"]))
     if row.get("loss_points") is not None:
-        lines.append(SAY(lang, "figure.lost", points=f"{row['loss_points']:.2f}",
+        lines.append(SAY(lang, "figure.lost", change=change(row["loss_points"], lang),
                          low=f"{row['low']:.2f}", high=f"{row['high']:.2f}"))
     return "<br>".join(lines)
 

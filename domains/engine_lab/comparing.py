@@ -11,29 +11,32 @@ from domains.base import Decision
 from domains.engine_lab.models import LabModel
 from domains.engine_lab.outcome import LabOutcome, Stage
 from domains.engine_lab.reading import Examples
-from domains.engine_lab.rows import AGREEMENT, fastest_passed, gains_little, row_of, timed
+from domains.engine_lab.rows import AGREEMENT, gains_little, little, many_times, row_of, timed
+from domains.engine_lab.views import change
 from domains.shared.markup import three
 from domains.shared.texts import Texts
+from lepton_engine.compression.decoder_questions import load_questions
+from lepton_engine.compression.gate import LEAST_N
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.compression.rows import CompareProgress, with_gains
 from lepton_engine.language import detect, is_english
+from lepton_engine.profiles import BALANCED, chosen_verdict
 from lepton_engine.results import Evidence, Stamp
 
 SAY = Texts("engine_lab")
 Row = Mapping[str, Any]
-LEAST_N = 3_000
 
 
 def stored(engine: Any, model: LabModel, lang: str) -> LabOutcome:
     """The verdicts on a model as they lie in the project and on this machine."""
-    rows = [row_of(verdict) for verdict in engine.verdicts(model.name)]
-    found = LabOutcome(
+    verdicts = engine.verdicts(model.name)
+    rows = [row_of(verdict) for verdict in verdicts]
+    shown = _served(verdicts) or max(timed(rows), key=lambda row: row["speedup"], default=None)
+    return LabOutcome(
         decision=Decision.ANSWERED if rows else Decision.ABSTAINED, name=model.name,
-        reason=_stored_reason(rows, lang), kind=model.kind, stored=True, rows=tuple(rows),
+        reason=_stored_reason(verdicts, rows, lang), kind=model.kind, stored=True, rows=tuple(rows),
         known={}, evidence=_evidence(rows, lang), texts=_most(rows), labelled=True,
-        stamp=_measured_stamp([fastest_passed(rows) or max(
-            timed(rows), key=lambda row: row["speedup"])], lang) if timed(rows) else None)
-    return found
+        stamp=_measured_stamp([shown], lang) if shown else None)
 
 
 def measured(engine: Any, model: LabModel, recipes: Sequence[Recipe], examples: Examples,
@@ -49,7 +52,7 @@ def measured(engine: Any, model: LabModel, recipes: Sequence[Recipe], examples: 
         yield refused
         return
     if model.kind == "decoder":
-        yield Stage(SAY(lang, "compare.long"))
+        yield Stage(SAY(lang, "compare.long", n=len(load_questions())))
     started = time.perf_counter()
     found: list[Any] = []
     asked = [str(recipe) for recipe in recipes]
@@ -89,7 +92,7 @@ def _so_far(model: LabModel, found: Sequence[Any], examples: Examples, known: Ma
     return LabOutcome(
         decision=Decision.ANSWERED if timed(rows) else Decision.ABSTAINED, name=model.name,
         kind=model.kind, stored=False, rows=tuple(rows), known=known, source=examples.source,
-        reason=_measured_reason(rows, len(examples.texts), lang), texts=len(examples.texts),
+        reason=_measured_reason(found, rows, len(examples.texts), lang), texts=len(examples.texts),
         evidence=_evidence(rows, lang), labelled=examples.labels is not None, planned=planned,
         complete=complete, stamp=stamp)
 
@@ -109,16 +112,16 @@ def _foreign(model: LabModel, examples: Examples, known: Mapping[str, Row],
         source=examples.source, texts=len(examples.texts))
 
 
-def _stored_reason(rows: Sequence[Row], lang: str) -> str:
+def _stored_reason(verdicts: Sequence[Any], rows: Sequence[Row], lang: str) -> str:
     if not rows:
         return SAY(lang, "reason.nothing_stored")
     latest = max(rows, key=lambda row: row.get("date") or "")
     said = [SAY(lang, "reason.stored", n=f"{_most(rows):,}", date=latest["date"],
-                host=latest["host"]), _winner(rows, lang)]
+                host=latest["host"]), _winner(verdicts, lang)]
     return _joined(said, lang)
 
 
-def _measured_reason(rows: Sequence[Row], texts: int, lang: str) -> str:
+def _measured_reason(found: Sequence[Any], rows: Sequence[Row], texts: int, lang: str) -> str:
     good = timed(rows)
     if not good:
         return SAY(lang, "reason.all_failed")
@@ -130,19 +133,26 @@ def _measured_reason(rows: Sequence[Row], texts: int, lang: str) -> str:
     elif good[0]["metric"] in AGREEMENT:
         said.append(SAY(lang, "reason.unlabelled"))
     else:
-        said.append(_winner(good, lang))
+        said.append(_winner(found, lang))
     slow = [row["recipe"] for row in good if gains_little(row)]
     if slow:
-        said.append(SAY(lang, "reason.slow", recipes=", ".join(slow)))
+        said.append(SAY(lang, "reason.slow", gain=little(), recipes=", ".join(slow)))
     return _joined(said, lang)
 
 
-def _winner(rows: Sequence[Row], lang: str) -> str:
-    best = fastest_passed(rows)
+def _served(measured: Sequence[Any]) -> Row | None:
+    """The row by which the page's own profile runs the model; None where the original stays."""
+    best = chosen_verdict(BALANCED, measured)
+    return None if best is None else row_of(best)
+
+
+def _winner(measured: Sequence[Any], lang: str) -> str:
+    best = _served(measured)
     if best is None:
-        return SAY(lang, "reason.none_passed")
-    return SAY(lang, "reason.winner", recipe=best["recipe"], speedup=three(best["speedup"]),
-               loss=three(best["loss_points"]))
+        return SAY(lang, "reason.none_passed", gain=little())
+    key = "reason.winner_token" if best["unit"] == "token" else "reason.winner"
+    return SAY(lang, key, recipe=best["recipe"], speedup=three(best["speedup"]),
+               many=three(many_times(best)), change=change(best["loss_points"], lang))
 
 
 def _joined(parts: Sequence[str], lang: str) -> str:

@@ -35,11 +35,15 @@ MODELS: dict[str, LabModel] = {model.name: model for model in (
     LabModel("smollm2-135m", "decoder", sample="questions"),
 )}
 _ENCODER = (
-    "int8", "int8-dynamic", "int8-weights", "int4", "int4-channel",
-    "prune-heads:0.25", "prune-neurons:0.5", "prune-layers:0.17", "prune-weights:0.5",
-    "low-rank:0.6", "low-rank:0.6+int8", "prune-neurons:0.5+int8",
-    "prune-neurons:0.5+distil:2+int8", "prune-heads:0.25+prune-neurons:0.25+distil:2+int8",
-    "low-rank:0.6+prune-neurons:0.25+int8",
+    # measured before: these have verdicts
+    "int8", "int8-dynamic", "int8-weights", "int4",
+    "prune-heads:0.25", "prune-neurons:0.25", "prune-layers:0.17", "low-rank:0.8",
+    "prune-weights:0.5", "prune-neurons:0.25+int8", "prune-layers:0.17+int8",
+    "low-rank:0.8+int8", "prune-heads:0.25+prune-neurons:0.25+int8",
+    "prune-layers:0.17+distil:8+int8",
+    # further away from the original
+    "int4-channel", "prune-neurons:0.5+int8", "low-rank:0.6+int8",
+    "prune-neurons:0.5+distil:2+int8", "low-rank:0.6+prune-neurons:0.25+int8",
 )
 _DECODER = ("int8", "int8-dynamic", "int8-weights", "int4", "int4-channel",
             "prune-neurons:0.1+int8", "low-rank:0.8+int8")

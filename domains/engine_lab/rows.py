@@ -8,15 +8,20 @@ from dataclasses import asdict, is_dataclass
 from statistics import median
 from typing import Any
 
+from lepton_engine.compression.agreement import (
+    LabelAgreement,
+    NeighbourAgreement,
+    OrderAgreement,
+)
+from lepton_engine.compression.rows import LEAST_GAIN
+
 Row = Mapping[str, Any]
-LOWER_IS_BETTER = ("perplexity",)
 # Metrics that need no labels: how often the variant does as the original.
-AGREEMENT = ("agreement", "top-10 overlap", "order agreement")
+AGREEMENT = (LabelAgreement.metric, NeighbourAgreement.metric, OrderAgreement.metric)
 FIELDS = ("recipe", "variant", "metric", "original", "value", "loss_points", "low", "high", "n",
           "decision", "reason", "latency_ms", "original_latency_ms", "texts_per_second",
           "original_texts_per_second", "size_bytes", "original_size_bytes", "memory_bytes",
           "host", "date")
-SMALL_GAIN = 1.05  # less is called "gains less than 5 %"
 
 
 def row_of(measured: Any) -> dict[str, Any]:
@@ -40,10 +45,6 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def lower_is_better(metric: str) -> bool:
-    return any(word in (metric or "") for word in LOWER_IS_BETTER)
-
-
 def timed(rows: Iterable[Row]) -> list[Row]:
     """The rows that have both a latency and a quality, which a picture needs."""
     return [row for row in rows if row.get("latency_ms") and row.get("value") is not None]
@@ -63,28 +64,19 @@ def original_of(rows: Sequence[Row]) -> dict[str, Any] | None:
                                        for row in placed) or None}
 
 
-def pareto(rows: Sequence[Row]) -> list[Row]:
-    """The rows that none other beats in both latency and quality, fastest first."""
-    sign = -1.0 if rows and lower_is_better(rows[0].get("metric", "")) else 1.0
-    front: list[Row] = []
-    best = -math.inf
-    for row in sorted(rows, key=lambda r: (r["latency_ms"], -sign * r["value"])):
-        if sign * row["value"] > best:
-            best = sign * row["value"]
-            front.append(row)
-    return front
-
-
-def fastest_passed(rows: Iterable[Row]) -> Row | None:
-    """The fastest row that the gate let through and that gains at least 5 %."""
-    passed = [row for row in rows if row.get("decision") == "passed"
-              and (row.get("speedup") or 0) >= SMALL_GAIN]
-    return max(passed, key=lambda row: row["speedup"], default=None)
+def many_times(row: Row) -> float | None:
+    """How many times as many texts (or tokens of many streams) a second as the original."""
+    now, before = row.get("texts_per_second"), row.get("original_texts_per_second")
+    return float(now / before) if now and before else None
 
 
 def gains_little(row: Row) -> bool:
-    """Whether the variant is less than 5 % faster than its original on one text and on many."""
-    now, before = row.get("texts_per_second"), row.get("original_texts_per_second")
-    known = [row.get("speedup"), now / before if now and before else None]
-    found = [value for value in known if value is not None]
-    return bool(found) and max(found) < SMALL_GAIN
+    """Whether the variant is less than `LEAST_GAIN` faster than its original on one text and on
+    many."""
+    found = [value for value in (row.get("speedup"), many_times(row)) if value is not None]
+    return bool(found) and max(found) < 1 + LEAST_GAIN
+
+
+def little() -> str:
+    """`LEAST_GAIN` in per cent, for texts."""
+    return f"{100 * LEAST_GAIN:g}"

@@ -168,7 +168,13 @@ def panel_html(payload: Payload, lang: str) -> str:
     return (f'<p class="lp-answer">{escape(payload["reason"])}</p>'
             f'<p><b>{escape(device)}</b> <span class="lp-quiet">{escape(payload["why_device"])}'
             f'</span></p><p>{escape(used)}</p>{_bar(payload, lang)}'
-            f"{''.join(_note(note) for note in payload['notes'])}{_models(payload, lang)}")
+            f"{''.join(_note(note) for note in _notes(payload, lang))}{_models(payload, lang)}")
+
+
+def _notes(payload: Payload, lang: str) -> list[str]:
+    """The engine's own, and how many calls wait where any does."""
+    waiting = [SAY(lang, "memory.queue", n=payload["queue"])] if payload["queue"] else []
+    return [*waiting, *payload["notes"]]
 
 
 def _note(text: str) -> str:

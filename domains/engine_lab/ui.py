@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from domains.engine_lab import charts, export, sections, views
+from domains.engine_lab import charts, export, heat, lens, sections, views
 from domains.engine_lab.models import FIRST, MODELS, RECIPES
 from domains.engine_lab.outcome import Stage
-from domains.engine_lab.reading import SOURCES
+from domains.engine_lab.reading import MAX_BYTES, MAX_ROWS, SOURCES
 from domains.engine_lab.service import EngineLab
 from domains.shared.markup import escape
 from domains.shared.page import Page
 from domains.shared.running import Working
 from domains.shared.section import Section
-from lepton_engine.compression.recipe import STEPS
 
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 MODEL_CHOICES = [(f"model.{name}", name) for name in MODELS]
@@ -80,12 +80,13 @@ def _compare_layout(page: Page) -> Parts:
     own = page.field("own", lines=1, max_lines=3, max_length=1000)
     page.label(own, info="own.info")
     with page.folded("own.steps"):
-        gr.HTML(_steps_html(), js_on_load=None)
+        page.label(gr.HTML(js_on_load=None), value=views.kinds_html)
     source = page.label(gr.Radio(value="bundled"), label="source.label",
                         choices=[(f"source.{name}", name) for name in SOURCES])
     typed = page.field("typed", lines=5, max_length=400_000, visible=False)
     file = page.label(gr.File(file_types=[".csv"], type="binary", height=110, visible=False),
-                      label="file.label")
+                      label=partial(page.texts, key="file.label", rows=f"{MAX_ROWS:,}",
+                                    megabytes=f"{MAX_BYTES / 1e6:g}"))
     with page.folded():
         anew = page.label(gr.Checkbox(False), label="anew.label", info="anew.info")
     run, stop = page.buttons("compare.run")
@@ -110,12 +111,6 @@ def _compare_layout(page: Page) -> Parts:
             "file": file, "anew": anew, "run": run, "stop": stop}
 
 
-def _steps_html() -> str:
-    rows = "".join(f"<li><code>{escape(kind.usage)}</code> {escape(kind.meaning)}</li>"
-                   for kind in STEPS.values())
-    return f'<ul class="lp-lab-kinds" lang="en">{rows}</ul>'
-
-
 def _model(page: Page, value: str) -> gr.Dropdown:
     return page.label(gr.Dropdown(list(MODELS), value=value, min_width=260), label="model.label",
                       choices=MODEL_CHOICES)
@@ -131,7 +126,7 @@ def _recipe(section: Section, kind: str, value: str, label: str = "recipe.label"
 def _sides_layout(section: Section) -> Parts:
     with gr.Row(elem_classes="lp-lab-inputs"):
         model = _model(section, FIRST_MODEL)
-        recipe = _recipe(section, MODELS[FIRST_MODEL].kind, "prune-neurons:0.5+int8")
+        recipe = _recipe(section, MODELS[FIRST_MODEL].kind, "int8")
     text = section.field("sidetext", lines=2)
     text.value = "Shares of the airline fell although its profit rose"
     run, stop = section.buttons("sides.run")
@@ -141,7 +136,8 @@ def _sides_layout(section: Section) -> Parts:
 
 
 def _lens_layout(section: Section) -> Parts:
-    text = section.field("lenstext", lines=2, max_length=1000)
+    text = section.field("lenstext", {"most": f"{lens.MAX_CHARACTERS:,}"}, lines=2,
+                         max_length=lens.MAX_CHARACTERS)
     text.value = "Tokenizers disagree: unbelievable prices (€4.99) 您的新卡已寄出 👩‍🚀🙂"
     run, _ = section.buttons("lens.run", stop=False)
     section.shows(gr.HTML(js_on_load=None), sections.lens_html)
@@ -152,7 +148,8 @@ def _lens_layout(section: Section) -> Parts:
 
 def _heat_layout(section: Section) -> Parts:
     with gr.Row(elem_classes="lp-lab-inputs"):
-        text = section.field("heattext", lines=2, max_length=600, min_width=260)
+        text = section.field("heattext", {"most": f"{heat.MAX_CHARACTERS:,}"}, lines=2,
+                             max_length=heat.MAX_CHARACTERS, min_width=260)
         text.value = "The bank froze the card because it was lost."
         recipe = _recipe(section, "encoder", "prune-heads:0.25", original=True)
     run, stop = section.buttons("heat.run")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domains.engine_lab.rows import AGREEMENT, gains_little, lower_is_better
+from domains.engine_lab.rows import AGREEMENT, gains_little, little, many_times
 from domains.shared.markup import escape, size, three
 from domains.shared.tables import csv_file
 from domains.shared.texts import Texts
+from lepton_engine.compression.decoder_gate import LEAST_QUESTIONS, RATIO_LIMIT
+from lepton_engine.compression.decoder_speed import STREAMS
+from lepton_engine.compression.gate import HIGH_POINTS, LEAST_N, LEAST_OVERLAP, LOSS_POINTS
+from lepton_engine.compression.recipe import STEPS
 
 SAY = Texts("engine_lab")
 Payload = Mapping[str, Any]
@@ -22,7 +26,6 @@ SHOWN = ("number", "recipe", "decision", "original", "value", "loss_points", "la
          "speedup", "texts_per_second", "size_mb", "memory_mb", "n", "reason")
 WIDTHS = ["48px", "230px", "110px", "84px", "84px", "96px", "96px", "90px", "96px", "90px", "96px",
           "80px", "420px"]
-LEAST_N = 3_000
 
 
 def head_html(payload: Payload, lang: str) -> str:
@@ -67,8 +70,7 @@ def note_html(payload: Payload, lang: str) -> str:
     rows = [row for row in payload["rows"] if row.get("value") is not None]
     if not rows:
         return ""
-    key = "figure.note_lower" if lower_is_better(rows[0]["metric"]) else "figure.note"
-    return f'<p class="lp-quiet">{escape(SAY(lang, key))}</p>'
+    return f'<p class="lp-quiet">{escape(SAY(lang, "figure.note"))}</p>'
 
 
 def _verdict(number: int, row: Row, payload: Payload, lang: str) -> str:
@@ -80,12 +82,12 @@ def _verdict(number: int, row: Row, payload: Payload, lang: str) -> str:
     before = payload["known"].get(row["recipe"])
     earlier = (f'<p class="lp-quiet">{escape(_earlier(before, lang))}</p>'
                if before and before.get("n") != row.get("n") else "")
-    little = (f'<p class="lp-lab-little">{escape(_little(row, lang))}</p>'
-              if _little(row, lang) else "")
+    notes = "".join(f'<p class="lp-lab-little">{escape(note)}</p>' for note in (
+        _little(row, lang), _published(row, lang), _fewer(row, lang)) if note)
     return (f'<li><span class="lp-lab-number lp-lab-{decision}">{number}</span>'
             f'<div><div class="lp-lab-line"><code>{escape(row["recipe"])}</code>{badge}</div>'
             f'<div class="lp-lab-facts">{facts}</div>'
-            f'<p>{escape(words(row, lang))}</p>{little}{earlier}</div></li>')
+            f'<p>{escape(words(row, lang))}</p>{notes}{earlier}</div></li>')
 
 
 def facts_of(row: Row, lang: str) -> list[str]:
@@ -98,10 +100,12 @@ def facts_of(row: Row, lang: str) -> list[str]:
     if row.get("texts_per_second") and row.get("original_texts_per_second"):
         unit = "tokens" if row["unit"] == "token" else "texts"
         facts.append(SAY(lang, f"fact.{unit}", now=three(row["texts_per_second"]),
-                         before=three(row["original_texts_per_second"])))
+                         before=three(row["original_texts_per_second"]), streams=STREAMS))
     if row.get("size_bytes"):
         facts.append(SAY(lang, "fact.size", now=size(row["size_bytes"]),
                          before=size(row["original_size_bytes"])))
+    if (row.get("detail") or {}).get("published_bytes"):
+        facts.append(SAY(lang, "fact.published", size=size(row["detail"]["published_bytes"])))
     if row.get("memory_bytes"):
         facts.append(SAY(lang, "fact.memory", now=size(row["memory_bytes"])))
     return facts
@@ -111,16 +115,15 @@ def words(row: Row, lang: str) -> str:
     """The verdict in a sentence of the page's language, with the numbers it rests on."""
     if row["decision"] == "failed" or row.get("value") is None:
         return SAY(lang, "words.failed", reason=row["reason"])
-    if lower_is_better(row["metric"]) or row.get("low") is None:
+    if row.get("low") is None:
         return str(row["reason"])
     lost = row["loss_points"] or 0.0
     key = "words.gained" if lost < -0.005 else "words.lost" if lost > 0.005 else "words.same"
     said = SAY(lang, key, points=f"{abs(lost):.2f}", low=f"{row['low']:.2f}",
                high=f"{row['high']:.2f}", n=f"{row['n']:,}", metric=metric(row["metric"], lang),
                value=three(row["value"]), original=three(row["original"]))
-    why = _decoder_why(row, lang) if row["unit"] == "token" else SAY(
-        lang, f"words.{_why(row)}", least=f"{LEAST_N:,}")
-    return said + ("" if lang == "zh" else " ") + why
+    why = _decoder_why(row, lang) if row["unit"] == "token" else _why(row, lang)
+    return _joined(said, why, lang)
 
 
 def _decoder_why(row: Row, lang: str) -> str:
@@ -128,15 +131,38 @@ def _decoder_why(row: Row, lang: str) -> str:
     facts = row.get("detail") or {}
     ratio = ((facts.get("perplexity") or {}).get("all") or {}).get("ratio")
     return SAY(lang, f"words.decoder_{row['decision']}", ratio="–" if ratio is None
-               else f"{ratio:.4f}", p=three(facts.get("mcnemar_p")))
+               else f"{ratio:.4f}", p=three(facts.get("mcnemar_p")), limit=f"{RATIO_LIMIT:g}",
+               least=LEAST_QUESTIONS)
 
 
-def _why(row: Row) -> str:
+def _why(row: Row, lang: str) -> str:
+    """The rule of the gate that decided: the loss, its interval, or the order of what is found."""
+    found = (row.get("detail") or {}).get("top-10 overlap")
+    share = {} if found is None else {"share": f"{100 * found:.1f}",
+                                      "least": f"{100 * LEAST_OVERLAP:g}"}
+    limits = {"loss": f"{LOSS_POINTS:g}", "high": f"{HIGH_POINTS:g}"}
+    if row["decision"] == "undecidable":
+        return SAY(lang, "words.unlabelled" if row["metric"] in AGREEMENT else "words.few",
+                   least=f"{LEAST_N:,}")
     if row["decision"] == "passed":
-        return "passed"
-    if row["decision"] == "refused":
-        return "refused_loss" if row["loss_points"] > 0.5 else "refused_interval"
-    return "unlabelled" if row["metric"] in AGREEMENT else "few"
+        said = SAY(lang, "words.passed", **limits)
+        return _joined(said, SAY(lang, "words.passed_order", **share) if share else "", lang)
+    if row["loss_points"] > LOSS_POINTS:
+        return SAY(lang, "words.refused_loss", **limits)
+    if row["high"] >= HIGH_POINTS:
+        return SAY(lang, "words.refused_interval", **limits)
+    # Nothing else is left to refuse by; a rule that this page does not know says it itself.
+    return SAY(lang, "words.refused_order", **share) if share else str(row["reason"])
+
+
+def _joined(first: str, second: str, lang: str) -> str:
+    return first + ("" if lang == "zh" or not second else " ") + second
+
+
+def change(points: float, lang: str) -> str:
+    """``0.27 points lost`` or ``0.12 points gained``; a gain is no negative loss."""
+    key = "points.gained" if points < -0.005 else "points.lost"
+    return SAY(lang, key, points=f"{abs(points):.2f}")
 
 
 def metric(name: str, lang: str) -> str:
@@ -150,13 +176,32 @@ def _little(row: Row, lang: str) -> str:
     if row.get("gain") and lang == "en":
         return str(row["gain"])
     if row.get("gain"):
-        return SAY(lang, "words.little", times=three(row.get("speedup")))
-    return SAY(lang, "words.slow", times=three(row["speedup"])) if gains_little(row) else ""
+        return SAY(lang, "words.little", times=three(row.get("speedup")), gain=little())
+    return (SAY(lang, "words.slow", times=three(row["speedup"]), gain=little())
+            if gains_little(row) else "")
+
+
+def _published(row: Row, lang: str) -> str:
+    """Said of a model that is published quantised: its own file is what sizes compare with."""
+    facts = row.get("detail") or {}
+    if not facts.get("published_precision") or not facts.get("published_bytes"):
+        return ""
+    return SAY(lang, "words.published", precision=facts["published_precision"],
+               size=size(facts["published_bytes"]), original=size(row["original_size_bytes"]))
+
+
+def _fewer(row: Row, lang: str) -> str:
+    """Said where one stream of a language model is faster, and many together are slower."""
+    times = many_times(row)
+    if row["unit"] != "token" or times is None or times >= 1:
+        return ""
+    return SAY(lang, "words.fewer", now=three(row["texts_per_second"]),
+               before=three(row["original_texts_per_second"]), streams=STREAMS)
 
 
 def _earlier(row: Row, lang: str) -> str:
     return SAY(lang, "words.earlier", decision=SAY(lang, f"verdict.{row['decision']}"),
-               n=f"{row['n']:,}", points=f"{row['loss_points']:.2f}", date=row["date"],
+               n=f"{row['n']:,}", change=change(row["loss_points"], lang), date=row["date"],
                times=three(row["speedup"]))
 
 
@@ -227,6 +272,13 @@ def _step(step: Mapping[str, Any], lang: str) -> str:
             f'{escape(step["detail"])}</div></td>'
             f"<td>{before / 1e6:,.2f} → {after / 1e6:,.2f} M{share}</td>"
             f"<td>{changed}{skipped}</td><td>{three(step['seconds'], 's')}</td></tr>")
+
+
+def kinds_html(lang: str) -> str:
+    """Every step that there is, how it is written and what it does."""
+    rows = "".join(f"<li><code>{escape(kind.usage)}</code> {escape(SAY(lang, f'step.{name}'))}</li>"
+                   for name, kind in STEPS.items())
+    return f'<ul class="lp-lab-kinds">{rows}</ul>'
 
 
 def numbered(rows: Sequence[Row]) -> list[tuple[int, Row]]:

@@ -8,6 +8,7 @@ from domains.engine_lab.models import FIRST, MODELS, RECIPES, all_recipes, lab_m
 from domains.engine_lab.reading import MAX_ROWS, bundled, examples, of_csv, of_lines
 from lepton_engine.catalog import catalogue
 from lepton_engine.compression.recipe import Recipe
+from lepton_engine.compression.verdicts import read_verdicts
 from lepton_engine.errors import InputError, LimitError, UnknownNameError
 from tests.fake_rules import ADAPTERS
 
@@ -23,6 +24,12 @@ def test_every_preset_is_a_recipe_and_is_written_as_it_prints(kind: str) -> None
     for text in (*RECIPES[kind], *FIRST[kind]):
         assert str(Recipe.parse(text)) == text
     assert set(FIRST[kind]) <= set(RECIPES[kind])
+
+
+def test_what_was_measured_is_offered() -> None:
+    for model in MODELS.values():
+        measured = {v.recipe for v in read_verdicts(model.name, None)}
+        assert measured <= set(RECIPES[model.kind]), model.name
 
 
 def test_the_models_of_the_lab_exist() -> None:

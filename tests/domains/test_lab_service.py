@@ -11,11 +11,12 @@ import pytest
 from domains.base import Decision
 from domains.engine_lab import service as module
 from domains.engine_lab.outcome import Stage
-from domains.engine_lab.rows import gains_little, original_of, pareto, row_of
+from domains.engine_lab.rows import gains_little, original_of, row_of
 from domains.engine_lab.service import EngineLab, build
 from domains.shared.page import recorded_example
 from lepton_engine.compression.verdicts import read_verdicts
 from lepton_engine.errors import InputError, RuntimeFailure, UnknownNameError
+from lepton_engine.profiles import BALANCED, recipe_for
 from tests.domains.lab import GATE, outcomes, verdict
 from tests.fakes import FakeEngine
 
@@ -37,7 +38,8 @@ def test_what_was_measured_is_told_with_host_n_and_date() -> None:
     found = lab(gate=GATE).api()
     assert found.decision is Decision.ANSWERED
     assert "2 cores, 16 GB with n = 9,543 (2026-11-23)" in found.reason
-    assert "fastest variant that passed is int8: 2.90 times as fast, 0.270 points" in found.reason
+    assert ("What serves by default is int8: 2.90 times as fast on one text and 2.90 times on "
+            "many, 0.27 points lost." in found.reason)
     assert [row["recipe"] for row in found.rows] == [v.recipe for v in GATE]
     assert found.stamp is not None
     assert found.stamp.variant == "finance-sentiment/int8@openvino:cpu"
@@ -50,8 +52,26 @@ def test_nothing_measured_is_said_and_no_winner_is_invented() -> None:
     assert "Nothing has been measured" in nothing.reason
     slow = lab(gate=[verdict("prune-weights:0.5", 0.0, 1.01, "passed")]).api()
     assert "No variant passed the gate and is at least 5 % faster" in slow.reason
+    assert slow.stamp is not None
     with pytest.raises(UnknownNameError, match="finance"):
         lab().api("finance")
+
+
+@pytest.mark.parametrize("rows", [
+    # Within 5 % of the fastest the smaller loss serves; one text alone is not all.
+    (verdict("int8", 0.4, 2.9, "passed"), verdict("int8-dynamic", -0.04, 2.85, "passed")),
+    (verdict("int8", 0.4, 3.0, "passed", texts_per_second=90.0),
+     verdict("int8-dynamic", -0.04, 2.0, "passed")),
+])
+def test_the_lab_names_what_the_default_profile_runs(rows: Any) -> None:
+    found = lab(gate=rows).api()
+    serving = str(recipe_for("finance-sentiment", BALANCED, rows))
+    assert serving == "int8-dynamic"
+    assert f"What serves by default is {serving}: " in found.reason
+    assert "0.04 points gained" in found.reason
+    assert found.stamp is not None
+    assert f"/{serving}@" in found.stamp.variant
+    assert "0.04 点" in lab(gate=rows).stored("finance-sentiment", "zh").reason
 
 
 def test_recipes_are_measured_row_by_row_with_progress() -> None:
@@ -123,7 +143,6 @@ def test_rows_need_no_number_that_was_not_measured() -> None:
     assert failed["loss_points"] is None
     assert original_of([failed]) is None
     rows = [row_of(v) for v in GATE]
-    assert [row["recipe"] for row in pareto(rows)] == ["int8", "prune-weights:0.5"]
     whole = original_of(rows)
     assert whole is not None
     assert (whole["latency_ms"], whole["value"]) == (8.0, 0.87)
@@ -179,5 +198,9 @@ def test_the_recorded_example_is_what_the_project_ships() -> None:
     if row is None:
         assert not read_verdicts(module.RECORDED_INPUT["name"], None)
         return
-    shipped = {v.recipe: v.date for v in read_verdicts(module.RECORDED_INPUT["name"], None)}
-    assert {r["recipe"]: r["date"] for r in row["payload"]["rows"]} == shipped
+    fields = ("recipe", "date", "decision", "loss_points", "latency_ms", "texts_per_second")
+    shipped = read_verdicts(module.RECORDED_INPUT["name"], None)
+    assert [tuple(r[name] for name in fields) for r in row["payload"]["rows"]] == [
+        tuple(getattr(v, name) for name in fields) for v in shipped]
+    # What is written about them is written as the page writes it now.
+    assert row["payload"]["reason"] == lab(gate=shipped).api().reason
