@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lepton_engine.adapted import ADAPTERS
 from lepton_engine.catalog import Store
 from lepton_engine.chat import MAX_NEW_TOKENS, MAX_SECONDS, Message, check_messages
 from lepton_engine.compression.recipe import Recipe
@@ -15,7 +16,6 @@ from lepton_engine.device import DeviceChoice, choose_device
 from lepton_engine.errors import InputError, LeptonError
 from lepton_engine.generation import ChatOptions, stream_reply
 from lepton_engine.laboratory import Laboratory
-from lepton_engine.loaders import ADAPTERS
 from lepton_engine.results import (
     ChatChunk,
     ChatReply,
@@ -28,6 +28,7 @@ from lepton_engine.results import (
 )
 from lepton_engine.serving import ENCODERS, Serving, Wish
 from lepton_engine.settings import Settings
+from lepton_engine.taught import Teaching
 from lepton_engine.text import clean
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ MAX_TEXTS = 5_000
 DEFAULT_MEMORY_SHARE = 0.6
 
 
-class Engine(Laboratory):
+class Engine(Laboratory, Teaching):
     """Loads, runs and shares models; every result says what it cost.
 
     Without a ``recipe``, a call runs the variant of the profile at hand (`profiles.using`);
@@ -87,6 +88,9 @@ class Engine(Laboratory):
                  recipe: Recipe | str | None = None) -> ResultList[Classification]:
         """The label of each text by a trained head; ``recipe`` is applied to its trunk."""
         checked = check_texts(texts)
+        own = self._taught.get(adapter)
+        if own is not None:
+            return own.classify(checked, recipe=recipe)
         self._serving.kind(adapter, "adapter")
         wish = self._serving.wish(adapter, recipe)
         with self._serving.use(adapter, Wish(), "adapter") as (head, _):
@@ -156,6 +160,9 @@ class Engine(Laboratory):
         with self._serving.use(name, Wish(), "data") as (loaded, _):
             folder: Path = loaded.folder
             return folder
+
+    def _names(self) -> list[str]:
+        return self._serving.loaders.names()
 
     def adapter_card(self, name: str) -> dict[str, Any]:
         """The card of a trained head: data, licence, split, scores, threshold."""

@@ -49,6 +49,7 @@ from lepton_engine.results import (
     ResultList,
     Stamp,
 )
+from lepton_engine.taught import Teaching
 from tests.fake_lab import FakeLab, pace, thinned
 from tests.fake_rules import (
     ADAPTERS,
@@ -64,7 +65,7 @@ Reply = str | Callable[[Messages], str]
 DIMENSIONS = {"minilm-l6": 384, "use-multilingual": 512}
 
 
-class FakeEngine(FakeLab):
+class FakeEngine(FakeLab, Teaching):
     """Keeps the engine interface of the application; see the module's text."""
 
     def __init__(
@@ -125,11 +126,20 @@ class FakeEngine(FakeLab):
     def classify(self, texts: Sequence[str], adapter: str, *,
                  recipe: Recipe | str | None = None) -> ResultList[Classification]:
         self._enter("classify", adapter)
+        if adapter in self._taught:
+            return self._taught[adapter].classify(texts, recipe=recipe)
         if adapter not in ADAPTERS:
             raise UnknownNameError.of("adapter", adapter, ADAPTERS)
         stamp = self._stamp(adapter, recipe=recipe)
         items = tuple(self._classified(thinned(text, recipe), adapter, stamp) for text in texts)
         return ResultList(items, stamp)
+
+    def _names(self) -> list[str]:
+        return [*ADAPTERS, *DIMENSIONS]
+
+    def fit(self, name: str, *given: Any, **options: Any) -> Any:
+        self._enter("fit")
+        return super().fit(name, *given, **options)
 
     def _classified(self, text: str, adapter: str, stamp: Stamp) -> Classification:
         names = ADAPTERS[adapter]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from domains.engine_lab import comparing, heat, lens, memory, sides
@@ -16,6 +16,8 @@ from domains.engine_lab.outcome import (
     Stage,
 )
 from domains.engine_lab.reading import SOURCES, examples
+from domains.engine_lab.teaching import service as teaching
+from domains.engine_lab.teaching.service import OwnOutcome, TaughtOutcome
 from lepton_engine.errors import InputError
 from lepton_engine.tokenizer import Tokenizer
 
@@ -100,6 +102,15 @@ class EngineLab:
         if not isinstance(key, str) or not key:
             raise InputError("Pick what to unload; nothing is picked.")
         return memory.unload(self._engine, key, lang)
+
+    def teach(self, name: str, source: str, pasted: str, data: bytes | None, lang: str = "en",
+              ) -> Generator[TaughtOutcome | Stage, None, None]:
+        """A classifier from a person's own rows; closing it stops. Nothing of it stays here."""
+        return teaching.taught(self._engine, name, source, pasted, data, lang)
+
+    def own_text(self, taught: Mapping[str, Any] | None, text: str, lang: str = "en") -> OwnOutcome:
+        """One text by the classifier of ``taught``, the payload of `teach`."""
+        return teaching.own_text(self._engine, taught, text, lang)
 
     def _tokenizer(self, name: str) -> Tokenizer:
         return Tokenizer.from_pretrained(name, store=getattr(self._engine, "store", None))

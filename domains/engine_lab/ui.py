@@ -1,4 +1,4 @@
-"""The lab's tab: five sections, each laid out and wired by two functions."""
+"""The lab's tab: six sections, each laid out and wired by two functions."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from domains.engine_lab.models import FIRST, MODELS, RECIPES
 from domains.engine_lab.outcome import Stage
 from domains.engine_lab.reading import MAX_BYTES, MAX_ROWS, SOURCES
 from domains.engine_lab.service import EngineLab
+from domains.engine_lab.teaching import ui as teaching
 from domains.shared.markup import escape
 from domains.shared.page import Page
 from domains.shared.running import Working
@@ -36,10 +37,11 @@ class Layout:
     lens: tuple[Section, Parts]
     heat: tuple[Section, Parts]
     memory: tuple[Section, Parts]
+    teach: tuple[Section, Parts]
 
 
 def layout(page: Page) -> Layout:
-    """The frame of the tab becomes the first of five sub-tabs."""
+    """The frame of the tab becomes the first of six sub-tabs."""
     compare = _compare_layout(page)
     frame = next(block for block in page.body.children if "lp-frame" in block.elem_classes)
     with _inside(page.body), gr.Tabs(elem_classes="lp-lab-tabs", overflow_behavior="wrap"):
@@ -48,7 +50,7 @@ def layout(page: Page) -> Layout:
             frame.render()
         made = [_section(page, name, fill) for name, fill in (
             ("sides", _sides_layout), ("lens", _lens_layout), ("heat", _heat_layout),
-            ("memory", _memory_layout))]
+            ("memory", _memory_layout), ("teach", teaching.layout))]
     return Layout(compare, *made)
 
 
@@ -189,7 +191,8 @@ def wire(page: Page, layout: Layout, service: EngineLab) -> None:
     _wire_lens(*layout.lens, service)
     _wire_heat(*layout.heat, service)
     _wire_memory(*layout.memory, service)
-    for section, _ in (layout.sides, layout.lens, layout.heat, layout.memory):
+    teaching.wire(*layout.teach, service)
+    for section, _ in (layout.sides, layout.lens, layout.heat, layout.memory, layout.teach):
         section.finish()
 
 

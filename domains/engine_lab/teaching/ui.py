@@ -34,8 +34,10 @@ def layout(section: Section) -> Parts:
     name.value = DEFAULT_NAME
     limits = {"least": LEAST_PER_CLASS, "rows": f"{MAX_ROWS:,}",
               "megabytes": f"{MAX_BYTES / 1e6:g}"}
+    section.label(gr.HTML(elem_classes="lp-quiet", js_on_load=None),
+                  value=partial(section.texts, key="teach.form", **limits))
     file = section.label(gr.File(file_types=[".csv"], type="binary", height=110),
-                         label=partial(section.texts, key="teach.file", **limits))
+                         label="teach.file")
     pasted = section.field("teachrows", lines=6, max_length=MAX_BYTES, visible=False)
     run, stop = section.buttons("teach.run")
     section.shows(gr.HTML(js_on_load=None), views.scores_html)
