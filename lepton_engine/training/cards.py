@@ -52,6 +52,19 @@ def _seeds(found: Mapping[str, Any]) -> list[str]:
             f"of its own: {listed}."]
 
 
+def _apart(found: Mapping[str, Any]) -> list[str]:
+    """The scores on a test set that somebody else wrote."""
+    if not found:
+        return []
+    scores, at = found["scores"], found["at_threshold"]
+    return ["", f"On a test set written apart ({found['data']}; n = {scores['n']:,}): accuracy "
+            f"{_value(scores['accuracy'])}, macro-F1 {_value(scores['macro_f1'])}, expected "
+            f"calibration error {scores['expected_calibration_error']:.3f}; at the threshold it "
+            f"answers {at['coverage']:.1%} and is wrong in {at['error']:.1%} of that. F1: "
+            + ", ".join(f"{name} {row['value']:.3f}"
+                        for name, row in scores["f1_per_class"].items()) + "."]
+
+
 def _bytes(card: Mapping[str, Any]) -> int:
     return int(card["bytes"]) + int((card.get("lora") or {}).get("bytes", 0))
 
@@ -83,6 +96,7 @@ def write_markdown(card: Mapping[str, Any], folder: Path) -> None:
         f"{at['error_without_threshold']:.1%} (n = {at['n']:,}).",
     ]
     lines += _seeds(card.get("over_seeds") or {})
+    lines += _apart(card.get("written_apart") or {})
     for name, row in card.get("refused_out_of_scope", {}).items():
         lines.append(f"- Out of scope, {name}: {row['refused']:.1%} of {row['n']:,} refused.")
     lines += ["", "## Per class (F1)", "", "| class | F1 |", "|---|---|",
