@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from lepton_engine import device as devices
 from lepton_engine import profiles
+from lepton_engine.adapted import JOINT
 from lepton_engine.catalog import Store
 from lepton_engine.catalog.progress import StoppedError
 from lepton_engine.compression.recipe import Recipe
@@ -119,6 +120,11 @@ class Serving:
         kind = self.kind(name)
         if kind not in (*VARIED, "adapter"):
             return PLAIN
+        if kind == "adapter" and not self.holding(name):
+            trunk = self.loaders.trunk(name)
+            # Too few texts for a verdict of its own: a head on a trunk that serves anyway runs
+            # on that trunk's variant, so that one pass does for both.
+            return PLAIN if JOINT in trunk else self.recipe_for(trunk, profile)
         # Writing reads every weight once a token: there 8 bits are the plain choice on a CPU.
         plain = kind == "decoder" and self.device.runtimes[0] == "openvino"
         return profiles.recipe_for(self.loaders.alias(name), profile, self.holding(name),
