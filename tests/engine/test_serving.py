@@ -111,6 +111,13 @@ def test_another_devices_verdicts_do_not_hold(tmp_path: Path, world: World) -> N
         assert engine.verdicts("minilm-l6")[-1].variant.endswith("cuda")
 
 
+def test_a_head_on_a_plain_trunk_runs_on_the_trunks_variant_and_a_merged_one_does_not(
+        engine: Engine) -> None:
+    assert str(engine.recipe_for("emotion")) == str(engine.recipe_for("minilm-l6")) == "int8"
+    assert str(engine.recipe_for("emotion", "original")) == "original"
+    assert str(engine.recipe_for("bank-intent")) == "original"  # nobody measured it
+
+
 def test_an_unmeasured_decoder_runs_in_8_bits(engine: Engine) -> None:
     assert str(engine.recipe_for("smollm2-135m")) == "int8"
     assert str(engine.recipe_for("smollm2-135m", "original")) == "original"
