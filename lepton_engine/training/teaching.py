@@ -77,8 +77,11 @@ def teach(embed: Embed, name: str, texts: Sequence[str], labels: Sequence[str], 
     card = _card(name, given, reader, recipe, groups, found, truth, head.threshold, seed)
     stamp = Stamp.combined([_named(s, reader.trunk, name) for s in stamps],
                            (perf_counter() - started) * 1000)
-    return Fitted(name, head, card, stamp, _mistakes(given, truth, found.probabilities),
-                  lambda wanted, other=None: embed(wanted, reader.trunk, other or recipe))
+
+    def again(wanted: Sequence[str], other: str | None) -> Embeddings:
+        return embed(wanted, reader.trunk, other or recipe)
+
+    return Fitted(name, head, card, stamp, _mistakes(given, truth, found.probabilities), again)
 
 
 def _one_thread() -> Any:

@@ -138,7 +138,7 @@ def test_views_draw_what_was_found(payload: dict[str, Any]) -> None:
         assert word in shown
         assert views.percent(payload["scores"]["accuracy"]["value"]) in shown
         figure = views.confusion_figure(payload, lang)
-        assert [list(row) for row in figure.data[0].z][0][0] == pytest.approx(
+        assert figure.data[0].z[0][0] == pytest.approx(
             payload["confusion"][0][0] / 15)
         written = sum(int(note.text) for note in figure.layout.annotations)
         assert written == 60

@@ -20,7 +20,8 @@ from lepton_engine.training.taught_scores import confusion_matrix, taught_scores
 from tests.fakes import FakeEngine
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
-WORDS = ("walnut cedar maple birch poplar alder rowan hazel elder yew larch spruce").split()
+WORDS = ("walnut", "cedar", "maple", "birch", "poplar", "alder", "rowan", "hazel", "elder", "yew",
+         "larch", "spruce")
 
 
 def rows(per_label: int = 12, labels: str = "abc") -> tuple[list[str], list[str]]:

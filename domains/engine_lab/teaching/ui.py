@@ -32,7 +32,7 @@ def layout(section: Section) -> Parts:
                                choices=[("teach.csv", "csv"), ("teach.pasted", "pasted")])
         name = section.field("teachname", lines=1, max_lines=1, max_length=64, min_width=260)
     name.value = DEFAULT_NAME
-    limits = {"least": LEAST_PER_CLASS, "rows": f"{MAX_ROWS:,}",
+    limits = {"least": str(LEAST_PER_CLASS), "rows": f"{MAX_ROWS:,}",
               "megabytes": f"{MAX_BYTES / 1e6:g}"}
     section.label(gr.HTML(elem_classes="lp-quiet", js_on_load=None),
                   value=partial(section.texts, key="teach.form", **limits))
@@ -94,7 +94,8 @@ def _wire_own(section: Section, parts: Parts, service: Any) -> None:
     own: Section = parts["section"]
 
     def ask(text: str, payload: dict[str, Any] | None, lang: str) -> dict[str, Any]:
-        return service.own_text(payload, text, lang).to_json()
+        told: dict[str, Any] = service.own_text(payload, text, lang).to_json()
+        return told
 
     own.run([parts["run"].click, parts["text"].submit], ask,
             [parts["text"], section.payload, own.lang], [own.payload], button=parts["run"])

@@ -73,23 +73,22 @@ def confusion_figure(payload: Payload, lang: str) -> go.Figure:
     small = len(names) <= MOST_NUMBERS
     fig = go.Figure(go.Heatmap(
         z=shares, x=at, y=at, zmin=0, zmax=1, xgap=2 if small else 0, ygap=2 if small else 0,
-        colorscale=[[0, "rgba(0,114,178,0.06)"], [1, "#0072B2"]],
+        colorscale=[[0, "rgba(0,114,178,0.05)"], [1, "rgba(0,114,178,0.62)"]],
         colorbar={"thickness": 8, "outlinewidth": 0, "len": 0.9, "tickformat": ".0%"},
         customdata=[[SAY(lang, "teach.hover", label=_short(a), predicted=_short(b), n=cells[i][j],
                          of=sum(cells[i])) for j, b in enumerate(names)]
                     for i, a in enumerate(names)],
         hovertemplate="%{customdata}<extra></extra>"))
     figure_style(fig, lang, height=150 + max(220, (40 if small else 15) * len(names)))
-    if small:  # white on dark cells; on light ones the style sheet's own text colour
+    if small:  # in the page's own text colour, which both ends of the scale let read
         for i, row in enumerate(cells):
             for j, n in enumerate(row):
                 if n:
-                    white = {"font": {"color": "#ffffff"}} if shares[i][j] > 0.5 else {}
-                    fig.add_annotation(x=j, y=i, text=f"{n:,}", showarrow=False, **white)
+                    fig.add_annotation(x=j, y=i, text=f"{n:,}", showarrow=False)
     ticks = {"tickvals": at, "ticktext": [_short(name) for name in names], "showgrid": False,
              "zeroline": False, "tickfont": {"size": 12 if small else 9}}
     fig.update_xaxes(**ticks, title=SAY(lang, "teach.predicted"),
-                     tickangle=0 if len(names) <= 5 else -60)
+                     tickangle=0 if len(names) <= 2 else -45)
     fig.update_yaxes(**ticks, title=SAY(lang, "teach.truth"), autorange="reversed")
     fig.update_layout(margin={"t": 16, "r": 8, "l": 30})
     return fig
