@@ -146,6 +146,19 @@ def apart(ask: Ask, recipe: str) -> list[tuple[str, ...]]:
     return found
 
 
+def intents(engine: Engine, recipe: str) -> list[tuple[str, ...]]:
+    """Bank questions in the words of people who know none of the intents' words."""
+    rows = _rows("questions_lay_bank.json")
+    found = engine.classify([row["question"] for row in rows], "bank-intent", recipe=recipe)
+    right = np.array([c.label == row["intent"] for c, row in zip(found, rows, strict=True)])
+    taken = np.array([c.accepted for c in found])
+    rest = [("accuracy", right), ("accepted", taken), ("right among the accepted", right[taken])]
+    return [("bank: questions in lay words", recipe, f"{len(values)}", what,
+             span(statistics.interval(statistics.accuracy, np.ones(len(values), int),
+                                      values.astype(int), 2, SEED)), "")
+            for what, values in rest]
+
+
 def emotions(engine: Engine) -> list[tuple[str, ...]]:
     """The emotion heads, where they are there, on the set written apart."""
     found = []
@@ -169,6 +182,8 @@ def measure(options: Options) -> Result:
         balanced = str(engine.recipe_for("finance-sentiment", BALANCED))
         for recipe in dict.fromkeys((ORIGINAL, balanced)):
             rows += apart(Asked(engine, recipe), recipe)
+        for recipe in dict.fromkeys((ORIGINAL, str(engine.recipe_for("bank-intent", BALANCED)))):
+            rows += intents(engine, recipe)
         rows += emotions(engine)
     tables = (held_out(known), refusals(known["bank-intent"]), Table(
         "Adapters on sets written apart from what they learned",
