@@ -36,7 +36,7 @@ def test_a_file_is_taught_shown_tried_and_downloaded(launch: Launch, visit: Visi
     press(seen, "Teach")
     tiles = seen.page.locator(".lp-teach-tiles")
     tiles.wait_for()
-    assert " %" in tiles.inner_text()
+    assert "%" in tiles.inner_text()
     assert "60" in tiles.inner_text()
     seen.page.wait_for_selector(".heatmaplayer image", state="attached")
     assert seen.page.locator(".js-plotly-plot:visible .annotation").count() >= 4

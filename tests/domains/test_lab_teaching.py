@@ -39,7 +39,7 @@ def test_the_stages_come_before_the_classifier(lab: EngineLab) -> None:
     taught = steps[-1]
     assert not isinstance(taught, Stage)
     assert (taught.name, taught.labels, taught.scores["n"]) == ("my-labels", ("down", "up"), 16)
-    assert "in 100.0 %" in taught.reason
+    assert "in 100.0\u00a0%" in taught.reason
     with pytest.raises(UnknownNameError):  # nothing of it is in the shared engine
         lab._engine.classify(["one"], "my-labels")
 

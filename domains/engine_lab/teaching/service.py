@@ -138,7 +138,7 @@ def _outcome(fitted: Any, lang: str) -> TaughtOutcome:
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}\u00a0%"  # the sign never alone on a line
 
 
 def own_text(engine: Any, taught_payload: Mapping[str, Any] | None, text: str, lang: str,
