@@ -89,6 +89,6 @@ def test_the_stamp_names_openvino_and_the_card_is_complete(engine: Engine, name:
     assert stamp.variant == f"minilm-l6+{name}/{engine.recipe_for(name)}@openvino:cpu"
     card = engine.adapter_card(name)
     for field in ("data", "licence", "command", "seed", "split", "scores", "temperature",
-                  "threshold", "at_threshold", "weaknesses", "trained_at", "sha256", "lora", "over_seeds",
-                  "coverage_curve", "hours"):
+                  "threshold", "at_threshold", "weaknesses", "trained_at", "sha256", "lora",
+                  "over_seeds", "coverage_curve", "hours"):
         assert card[field] not in (None, "", [], {}), field
