@@ -43,9 +43,16 @@ transfer_not_received_by_recipient transfer_timing unable_to_verify_identity ver
 verify_source_of_funds verify_top_up virtual_card_not_working visa_or_mastercard
 why_verify_identity wrong_amount_of_cash_received
 wrong_exchange_rate_for_cash_withdrawal""")
+EMOTIONS = {
+    "calm": (), "confused": ("confused", "understand", "糊涂", "不明白"),
+    "upset": ("ridiculous", "annoyed", "angry", "生气", "离谱"),
+    "urgent": ("right now", "hurry", "马上", "立刻"),
+}
 ADAPTERS = {
     "finance-sentiment": ("negative", "neutral", "positive"),
     "bank-intent": tuple(INTENTS),
+    "emotion": tuple(EMOTIONS),
+    "emotion-zh": tuple(EMOTIONS),
 }
 STOP_WORDS = frozenset(_list(
     "a an and are as at be by can could did do does for from has have how i if in is it its me my "
@@ -91,6 +98,9 @@ def best_label(text: str, adapter: str) -> tuple[str, bool]:
     """The label of a text and whether any rule spoke for it."""
     if adapter == "finance-sentiment":
         return sentiment(text), True
+    if adapter.startswith("emotion"):
+        said = (label for label, keys in EMOTIONS.items() if any(k in text.lower() for k in keys))
+        return next(said, "calm"), True
     have = set(words(text))
     scored = [(len(have & set(words(name.replace("_", " ")))), -len(name), name)
               for name in INTENTS]

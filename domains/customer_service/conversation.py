@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from domains.customer_service.outcome import Turn
+from domains.customer_service.outcome import Emotion, Turn
 from lepton_engine.errors import LimitError
 
 MAX_TURNS = 50
@@ -24,12 +24,14 @@ class Exchange:
     intent: str | None = None
     titles: tuple[str, ...] = ()
     attempt: int = 0
+    emotion: Emotion | None = None
+    opening: str = ""
 
     @classmethod
     def of(cls, turn: Turn) -> Exchange:
         titles = tuple(dict.fromkeys(e.title for e in turn.evidence))
         return cls(turn.message, turn.text, turn.decision.value, turn.language, turn.intent,
-                   titles, turn.attempt)
+                   titles, turn.attempt, turn.emotion, turn.opening)
 
     @property
     def grounded(self) -> bool:
@@ -37,7 +39,8 @@ class Exchange:
         return self.decision == "answered" and bool(self.titles)
 
     def to_json(self) -> dict[str, Any]:
-        return {"message": self.message, "text": self.text, "decision": self.decision}
+        return {"message": self.message, "text": self.text, "decision": self.decision,
+                "opening": self.opening}
 
 
 @dataclass(frozen=True)

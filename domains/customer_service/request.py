@@ -9,7 +9,7 @@ from typing import Any
 
 from domains.base import Decision
 from domains.customer_service.conversation import Conversation
-from domains.customer_service.outcome import Turn
+from domains.customer_service.outcome import Emotion, Turn
 from domains.shared.texts import Texts
 from lepton_engine.errors import LeptonError
 from lepton_engine.results import Stamp
@@ -33,7 +33,8 @@ class Intent:
 
 @dataclass
 class Request:
-    """Local to one call. ``stamps`` are the steps so far, in order."""
+    """Local to one call. ``stamps`` are the steps so far, in order; ``opening`` stands before
+    the text of every turn."""
 
     message: str
     language: str
@@ -41,6 +42,8 @@ class Request:
     say: Texts
     attempt: int = 0
     intent: Intent = field(default_factory=Intent)
+    emotion: Emotion | None = None
+    opening: str = ""
     stamps: list[Stamp] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
@@ -51,6 +54,7 @@ class Request:
         return Turn(decision=decision, reason=reason, stamp=stamp, message=self.message,
                     language=self.language, intent=self.intent.name,
                     intent_confidence=self.intent.confidence, intent_note=self.intent.note,
+                    emotion=self.emotion, opening=self.opening,
                     session_id=self.conversation.session_id, attempt=self.attempt, **fields)
 
     def text(self, key: str, **values: object) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domains.base import Decision
-from domains.customer_service import smalltalk
+from domains.customer_service import emotion, smalltalk
 from domains.customer_service.answering import Answering, Sources
 from domains.customer_service.conversation import Conversation
 from domains.customer_service.handoff import Handoff, HandoffRules
@@ -20,7 +20,7 @@ from domains.customer_service.outcome import Turn
 from domains.customer_service.request import Intent, Request, read_intent
 from domains.customer_service.selection import SentenceVectors
 from domains.customer_service.summary import summary
-from domains.customer_service.thresholds import Thresholds
+from domains.customer_service.thresholds import Thresholds, Verdict
 from domains.shared.conversations import ConversationStore
 from domains.shared.texts import Texts
 from lepton_engine.errors import InputError, LimitError
@@ -118,6 +118,8 @@ class Service:
         handoff = handoff or self._rules.supported_by(
             request.intent.name or "", request.intent.confidence or 0.0, request.message)
         if handoff is not None:
+            yield self._hand_over(request, handoff)  # at once, whatever is still loading
+            request.emotion = emotion.read_emotion(self._engine, request)  # for the summary
             yield self._hand_over(request, handoff)
             return
         yield from self._grounded(request)
@@ -142,12 +144,12 @@ class Service:
 
     def _grounded(self, request: Request) -> Iterator[Turn]:
         query, hits = self.search(request)
+        request.emotion = emotion.read_emotion(self._engine, request)  # its vectors are at hand
         score = hits[0].score if hits else 0.0
         verdict = self._thresholds.verdict(score, request.language)
+        request.opening = emotion.opening(request, verdict.decision)
         if verdict.decision is Decision.ANSWERED:
-            sources = Sources(query, [(self._article(hit), hit.score) for hit in hits],
-                              verdict.confidence)
-            yield from Answering(self._engine, self._vectors, request, sources).stream()
+            yield from self._answered(request, query, hits, verdict)
             return
         topics = tuple(self._article(hit).topic() for hit in hits[:TOPICS])
         if verdict.decision is Decision.CLARIFY:
@@ -157,6 +159,16 @@ class Service:
             return
         yield request.turn(Decision.ABSTAINED, request.text("reason.off_topic"),
                            text=request.text("text.off_topic"), confidence=verdict.confidence)
+
+    def _answered(self, request: Request, query: str, hits: list[Hit],
+                  verdict: Verdict) -> Iterator[Turn]:
+        """From the articles; who is confused is offered the next topics beside it."""
+        sources = Sources(query, [(self._article(hit), hit.score) for hit in hits],
+                          verdict.confidence)
+        confused = request.emotion is not None and request.emotion.felt == emotion.CONFUSED
+        others = tuple(self._article(hit).topic() for hit in hits[1:TOPICS]) if confused else ()
+        for turn in Answering(self._engine, self._vectors, request, sources).stream():
+            yield replace(turn, topics=others) if turn.stage == "done" else turn
 
     def _article(self, hit: Hit) -> Article:
         return self._articles.get(hit.passage.document, hit.passage.language)

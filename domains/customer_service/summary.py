@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from domains.customer_service.emotion import said_of
 from domains.customer_service.handoff import Handoff
+from domains.customer_service.outcome import Emotion
 from domains.customer_service.request import Request
 from domains.customer_service.smalltalk import kind_of
 
@@ -17,12 +19,13 @@ _SECRET = re.compile(
 
 
 def summary(request: Request, handoff: Handoff, when: datetime) -> str:
-    """Plain text to copy: what happened, what was tried, intent, language, time."""
+    """Plain text to copy: what happened, what was tried, intent, emotion, language, time."""
     earlier = request.conversation.exchanges
     lines = [request.text("summary.title", category=request.text(f"category.{handoff.category}"))]
     lines += [request.text("summary.happened")]
-    lines += [f"- {masked(e.message)}" for e in earlier if kind_of(e.message) is None]
-    lines += [f"- {masked(request.message)}"]
+    lines += [f"- {masked(e.message)}{_felt(request, e.emotion)}" for e in earlier
+              if kind_of(e.message) is None]
+    lines += [f"- {masked(request.message)}{_felt(request, request.emotion)}"]
     tried = [f"- {' / '.join(e.titles)}" for e in earlier if e.grounded]
     lines += [request.text("summary.tried"), *(tried or [f"- {request.text('summary.nothing')}"])]
     intent = request.intent
@@ -30,9 +33,16 @@ def summary(request: Request, handoff: Handoff, when: datetime) -> str:
     if intent.name and intent.confidence is not None:
         said = f"{intent.name} ({intent.confidence:.2f})"
     lines.append(request.text("summary.facts", intent=said,
+                              emotion=said_of(request, request.emotion),
                               language=request.text(f"language.{request.language}"),
                               time=when.strftime("%Y-%m-%d %H:%M UTC")))
     return "\n".join(lines)
+
+
+def _felt(request: Request, emotion: Emotion | None) -> str:
+    """Behind a line of the customer: how it sounds, where that is clear and not calm."""
+    felt = emotion.felt if emotion else ""
+    return f" [{request.text(f'emotion.{felt}')}]" if felt not in ("", "calm") else ""
 
 
 def masked(text: str) -> str:

@@ -31,8 +31,9 @@ def messages(payload: Payload, lang: str) -> list[dict[str, str]]:
 
 
 def answer(payload: Payload) -> str:
-    """The sentences that were checked; an ellipsis until there is one."""
-    return plain(payload.get("text") or "…")
+    """The opening and the sentences that were checked; an ellipsis until there is one."""
+    parts = (payload.get("opening"), payload.get("text") or "…")
+    return plain("\n\n".join(str(part) for part in parts if part))
 
 
 def slot_html(payload: Payload, lang: str) -> str:
@@ -91,7 +92,8 @@ def _intent(payload: Payload, lang: str) -> str:
 
 
 def topics(payload: Payload) -> Sequence[Payload]:
-    """The topics that a "clarify" offers, nearest first; none for other decisions."""
+    """The topics that are offered as buttons, nearest first: when the service asks back, and
+    beside the answer to a confused message."""
     return payload.get("topics") or () if payload.get("stage") == "done" else ()
 
 

@@ -26,6 +26,7 @@ def why_html(payload: Mapping[str, Any] | None, lang: str = "en") -> str:
     else:
         body = "".join((
             _verdict(payload, lang, say),
+            _emotion(payload.get("emotion"), lang, say),
             _evidence(payload.get("evidence") or (), lang, say),
             _cost(payload.get("stamp"), lang, say)))
     # The box is shown on narrow screens only, where it folds the panel under the answer.
@@ -56,6 +57,17 @@ def _verdict(payload: Mapping[str, Any], lang: str, say: Texts) -> str:
     said = f'<p class="lp-reason">{escape(reason)}</p>' if reason else ""
     badge = badge_html(str(payload.get("decision") or "abstained"), lang)
     return f'<div class="lp-verdict">{badge}<span class="lp-sure">{sure}</span></div>{said}'
+
+
+def _emotion(found: Mapping[str, Any] | None, lang: str, say: Texts) -> str:
+    """How the message sounds, where that was read; an unsure head says so."""
+    if not found:
+        return ""
+    key = f"emotion.{found.get('label')}"
+    word = say(lang, key) if key in say else str(found.get("label"))
+    said = word if found.get("accepted") else say(lang, "emotion.guess", label=word)
+    line = say(lang, "emotion.line", label=said, confidence=three(found.get("confidence")))
+    return f'<p class="lp-quiet">{escape(line)}</p>'
 
 
 def _evidence(rows: Sequence[Mapping[str, Any]], lang: str, say: Texts) -> str:
