@@ -7,35 +7,34 @@ same words without capitals, article and legal form ("Bexley Holdings" and "Bexl
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from domains.financial_sentiment.context import Words
+from domains.financial_sentiment.names import names
 from domains.financial_sentiment.tickers import Mention, TickerTable
 from lepton_engine.marking import Span, marked
 from lepton_engine.results import Entity
 
 # More names than this make a list of stocks and no story about each.
 MOST_ASKED = 12
-_TRIMMED = re.compile(r"(?!(?:the|a|an)\s)\b\w.*?(?=(?:['’]s?)?\s*$)", re.IGNORECASE)
-_MOST_WORDS = 5
 _FORM = re.compile(
     r",? (?:Inc|Corp|Corporation|Co|Company|Ltd|Limited|LLC|LP|plc|AG|SE|SA|NV|AB|ASA|AS|Oyj|SpA|"
     r"Group|Holdings?)\b\.?", re.IGNORECASE)
-_OPENS = re.compile(r"\s*\(\s*(?:[A-Za-z ]+:\s*)?")
-_CLOSES = re.compile(r"\s*\)")
+_SYMBOL = re.compile(r"\s*\((?:[A-Za-z ]+:\s*)?\$?[A-Z]{1,5}(?:\.[A-Z])?\)")
+_TAGGED = re.compile(r"\$[A-Za-z.]+\s*[-–—:]\s+$")
 
 
-def mentions(table: TickerTable, headline: str, named: Sequence[Entity]) -> list[Mention]:
+def mentions(table: TickerTable, headline: str, named: Sequence[Entity] | None,
+             ) -> list[Mention]:
     """One mention for every company of a headline, in order of place.
 
-    The table first, then spaCy's organisations and products that touch none of its names.
+    The ticker table first, then the names that touch none of its places. ``named`` are
+    spaCy's entities; None for a text that is not English, where the table alone speaks.
     """
-    found = table.find(headline, named)
-    claimed = table.claims(headline)
-    for entity in named:
-        if entity.label in ("ORG", "PRODUCT") and not _touches(entity.start, entity.end, claimed):
-            found += _named(headline, entity, table.words)
+    found = table.find(headline, named or ())
+    if named is not None:
+        found += [Mention(headline[start:end], start, end) for start, end in
+                  names(table.name_words, headline, named, table.claims(headline))]
     return _companies(headline, found)
 
 
@@ -59,7 +58,7 @@ def others(found: Sequence[Mention], asked: Mention) -> list[Span]:
 def _companies(headline: str, found: Sequence[Mention]) -> list[Mention]:
     """The first mention of each company, with all its spans; none lies in another's."""
     groups: dict[str, list[Mention]] = {}
-    for mention in sorted(found, key=lambda m: (m.start, -m.end)):
+    for mention in sorted(_with_symbols(headline, found), key=lambda m: (m.start, -m.end)):
         groups.setdefault(mention.ticker or _bare(mention.text), []).append(mention)
     taken = [(m.start, m.end) for m in found]
     companies = []
@@ -73,6 +72,20 @@ def _companies(headline: str, found: Sequence[Mention]) -> list[Mention]:
     return companies
 
 
+def _with_symbols(headline: str, found: Sequence[Mention]) -> Iterator[Mention]:
+    """Names take the ticker beside them: "Cintas (NASDAQ: CTAS)", "$GTX - Garrett Motion"."""
+    for mention in found:
+        symbol, tag = _SYMBOL.match(headline, mention.end), _TAGGED.search(
+            headline[:mention.start])
+        beside = [match.span() for match in (symbol, tag) if match]
+        ticker = next((m for m in found if m.ticker and m is not mention
+                       and _touches(m.start, m.end, beside)), None)
+        if ticker is None or mention.ticker:
+            yield mention
+        else:
+            yield replace(mention, ticker=ticker.ticker, company=ticker.company)
+
+
 def _repeats(headline: str, name: str, taken: Sequence[Span]) -> list[Span]:
     """Where the name stands again, also without its legal form."""
     short = _FORM.sub("", name)
@@ -82,17 +95,14 @@ def _repeats(headline: str, name: str, taken: Sequence[Span]) -> list[Span]:
 
 
 def _whole_names(headline: str, places: Sequence[Span]) -> tuple[Span, ...]:
-    """Spans with their legal form; a symbol in brackets after the name is part of it."""
+    """Spans with the legal form, and with the symbol in brackets, after the name."""
     whole: list[Span] = []
     for start, end in places:
-        form = _FORM.match(headline, end)
-        end = form.end() if form else end
-        if whole and start < whole[-1][1]:
-            continue
-        closed = _CLOSES.match(headline, end)
-        if whole and closed and _OPENS.fullmatch(headline, whole[-1][1], start):
-            start, end = whole.pop()[0], closed.end()
-        whole.append((start, end))
+        for more in (_FORM, _SYMBOL):
+            after = more.match(headline, end)
+            end = after.end() if after else end
+        if not whole or start >= whole[-1][1]:
+            whole.append((start, end))
     return tuple(whole)
 
 
@@ -103,19 +113,3 @@ def _bare(name: str) -> str:
 
 def _touches(start: int, end: int, spans: Sequence[Span]) -> bool:
     return any(first < end and start < last for first, last in spans)
-
-
-def _named(headline: str, entity: Entity, words: Words) -> list[Mention]:
-    """spaCy's entity without article and possessive, or nothing where it is no name.
-
-    In a headline in Title Case the small pipeline takes half a sentence for one name, so
-    more than five words are none.
-    """
-    span = _TRIMMED.search(headline, entity.start, entity.end)
-    if span is None or not any(c.isupper() for c in span[0]) or "(" in span[0]:
-        return []
-    parts = span[0].split()
-    if len(parts) > _MOST_WORDS or all(p.lower().strip(".") in words.not_names or not
-                                       any(c.isalpha() for c in p) for p in parts):
-        return []
-    return [Mention(span[0], *span.span())]

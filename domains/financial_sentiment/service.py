@@ -121,7 +121,7 @@ class FinancialSentiment:
             named = dict(zip(english, entities, strict=True))
             stamps = [entities.stamp]
         started = time.perf_counter()
-        found = [mentions(self._table, headline.text, named.get(i, ()))
+        found = [mentions(self._table, headline.text, named.get(i))
                  for i, headline in enumerate(part)]
         rules = Stamp(RULES, "cpu", "none", rules_ms + _since(started))
         labels: dict[int, list[Classification]] = {}

@@ -21,6 +21,7 @@ from domains.financial_sentiment.context import (
     is_other_thing,
     is_person,
 )
+from domains.financial_sentiment.names import NameWords
 from lepton_engine.marking import Span
 from lepton_engine.results import Entity
 
@@ -50,8 +51,9 @@ class Mention:
 class TickerTable:
     """The companies of ``tickers.csv`` and the words of ``ticker_words.toml``; immutable."""
 
-    def __init__(self, rows: Sequence[Mapping[str, str]], words: Words) -> None:
-        self.words = words
+    def __init__(self, rows: Sequence[Mapping[str, str]], words: Words,
+                 name_words: NameWords) -> None:
+        self.words, self.name_words = words, name_words
         self.companies = {row["ticker"]: row["name"] for row in rows}
         self._by_alias = {alias: row["ticker"] for row in rows
                           for alias in row["aliases"].split("|") if alias}
@@ -74,7 +76,7 @@ class TickerTable:
         with (folder / "tickers.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         words = tomllib.loads((folder / "ticker_words.toml").read_text(encoding="utf-8"))
-        return cls(rows, Words.of(words))
+        return cls(rows, Words.of(words), NameWords.load(folder))
 
     def find(self, headline: str, named: Sequence[Entity] = ()) -> list[Mention]:
         """The listed companies in order of place, each place once; ``named`` are spaCy's."""

@@ -96,12 +96,10 @@ def wire(page: Page, layout: Layout, service: FinancialSentiment) -> None:
                 yield outcome.to_json()
 
     def explained(picked: list[Any] | None, payload: Mapping[str, Any], lang: str) -> Iterator[Any]:
-        row = views.row_of(payload, picked)
-        if row is None:
-            return
-        yield Working(page.texts(lang, "progress.words"))
-        explanation = service.explain(row["headline"], row["entity_start"])
-        yield views.with_selected(payload, row, explanation.to_json())
+        if row := views.row_of(payload, picked):
+            yield Working(page.texts(lang, "progress.words"))
+            explanation = service.explain(row["headline"], row["entity_start"])
+            yield views.with_selected(payload, row, explanation.to_json())
 
     both = {"button": layout.run, "stop": layout.stop}
     page.run([layout.run.click], from_box, [layout.headlines, page.lang], [page.payload],
