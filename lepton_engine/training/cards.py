@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lepton_engine.training.heads import CARD
 from lepton_engine.training.making import Row
+
+if TYPE_CHECKING:
+    from lepton_engine.compression.verdicts import Verdict
 
 MARKDOWN = "CARD.md"
 PACKAGES = ("numpy", "peft", "scikit-learn", "scipy", "torch", "transformers")
@@ -48,7 +53,7 @@ def _seeds(found: Mapping[str, Any]) -> list[str]:
     listed = "; ".join(f"{name.replace('_', ' ')} {row['mean']:.3f} "
                        f"({', '.join(f'{value:.3f}' for value in row['values'])})"
                        for name, row in found.items() if name != "seeds")
-    return ["", f"Mean over the seeds {', '.join(map(str, found['seeds']))}, each on held-out rows "
+    return ["", f"Mean over the seeds {', '.join(map(str, found['seeds']))}, each with a split "
             f"of its own: {listed}."]
 
 
@@ -63,6 +68,31 @@ def _apart(found: Mapping[str, Any]) -> list[str]:
             f"answers {at['coverage']:.1%} and is wrong in {at['error']:.1%} of that. F1: "
             + ", ".join(f"{name} {row['value']:.3f}"
                         for name, row in scores["f1_per_class"].items()) + "."]
+
+
+def with_gate(folder: Path, verdicts: Iterable[Verdict]) -> None:
+    """Put what the gate said of an adapter's variants into both of its cards."""
+    path = folder / CARD
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["gate"] = [{"recipe": v.recipe, "decision": v.decision, "metric": v.metric, "n": v.n,
+                     "loss_points": round(v.loss_points, 3), "low": round(v.low, 3),
+                     "high": round(v.high, 3), "times_one_text": round(v.speedup, 3),
+                     "times_many_texts": round(v.texts_per_second / v.original_texts_per_second,
+                                               3), "host": v.host, "date": v.date}
+                    for v in verdicts]
+    path.write_text(json.dumps(card, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_markdown(card, folder)
+
+
+def _gate(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    return ["", "## After compression", "", "The gate's verdicts, on the held-out rows of all "
+            "seeds together:", "", "| recipe | verdict | points lost (95 %) | n | times as fast, "
+            "one text / many |", "|---|---|---|---|---|",
+            *(f"| {r['recipe']} | {r['decision']} | {r['loss_points']:+.2f} ({r['low']:+.2f} to "
+              f"{r['high']:+.2f}) | {r['n']:,} | {r['times_one_text']:.2f} / "
+              f"{r['times_many_texts']:.2f} |" for r in rows)]
 
 
 def _bytes(card: Mapping[str, Any]) -> int:
@@ -99,6 +129,7 @@ def write_markdown(card: Mapping[str, Any], folder: Path) -> None:
     lines += _apart(card.get("written_apart") or {})
     for name, row in card.get("refused_out_of_scope", {}).items():
         lines.append(f"- Out of scope, {name}: {row['refused']:.1%} of {row['n']:,} refused.")
+    lines += _gate(card.get("gate") or ())
     lines += ["", "## Per class (F1)", "", "| class | F1 |", "|---|---|",
               *(f"| {name} | {_value(row)} |" for name, row in scores["f1_per_class"].items()),
               "", "## Known weaknesses", "",
