@@ -8,9 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from lepton_engine.adapted import ADAPTERS, CARD
 from lepton_engine.compression.recipe import Recipe
 from lepton_engine.compression.rows import CompareProgress, CompareRow
-from lepton_engine.compression.verdicts import FOLDER, UNDECIDABLE, write_verdicts
+from lepton_engine.compression.verdicts import (
+    FOLDER,
+    SHIPPED,
+    UNDECIDABLE,
+    read_verdicts,
+    write_verdicts,
+)
 from lepton_engine.errors import InputError
 
 if TYPE_CHECKING:
@@ -114,6 +121,10 @@ def _save(found: Comparison, path: Path) -> None:
 def _write(found: Comparison, folder: Path) -> None:
     decided = [row.verdict for row in found.measured if row.decision != UNDECIDABLE]
     write_verdicts(decided, folder)
+    if folder.resolve() == SHIPPED and (ADAPTERS / found.name / CARD).is_file():
+        from lepton_engine.training.cards import with_gate
+
+        with_gate(ADAPTERS / found.name, read_verdicts(found.name, None))
     left = len(found.rows) - len(decided)
     print(f"{len(decided)} verdicts on {found.name} kept"
           + (f"; {left} rows without a decision left out." if left else "."), file=sys.stderr)

@@ -22,13 +22,13 @@ from lepton_engine.training import (
     fitting,
     recipes_bank,
     recipes_finance,
-    statistics,
 )
-from lepton_engine.training.cards import card_facts, write_markdown
+from lepton_engine.training.cards import card_facts, with_gate, write_markdown
 from lepton_engine.training.console import HELD_OUT, ship, write
 from lepton_engine.training.heads import CARD, WEIGHTS, load_head
 from lepton_engine.training.making import Embed
 from lepton_engine.training.recipes import HEADS, Trained
+from tests.engine.tiny_variants import verdict
 from tests.fake_rules import bag_vector
 
 WORDS = {"0": ["falls", "loses", "cuts"], "1": ["gains", "wins", "beats"],
@@ -224,6 +224,17 @@ def test_what_is_shipped_has_no_row_of_the_data_and_tells_all_seeds(
     assert "Mean over the seeds 0, 1" in said
 
 
+def test_the_gates_verdict_stands_in_the_card(finance: Trained, tmp_path: Path) -> None:
+    folder = saved(finance, "finance-sentiment", tmp_path)
+    with_gate(folder, [verdict(), verdict("int4", decision="refused", loss_points=2.5)])
+    card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    assert [(row["recipe"], row["decision"]) for row in card["gate"]] == [
+        ("int8", "passed"), ("int4", "refused")]
+    text = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "| int4 | refused | +2.50 (-0.10 to +0.50) | 4,000 | 2.00 / 2.00 |" in text
+    assert load_head(folder).threshold == finance.head.threshold
+
+
 def test_seeds_hold_out_different_rows() -> None:
     truth, groups = np.arange(400) % 4, np.arange(400)
     held = [set(data.split_by_group(truth, groups, seed).held_out.tolist()) for seed in range(3)]
@@ -256,38 +267,3 @@ def test_alike_vectors_are_near_duplicates_too() -> None:
 def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tfns/train\.csv"):
         data.financial_news(tmp_path)
-
-
-def test_the_temperature_of_overconfident_logits_is_above_one() -> None:
-    generator = np.random.default_rng(1)
-    truth = generator.integers(0, 3, 2_000)
-    guess = np.where(generator.random(2_000) < 0.7, truth, generator.integers(0, 3, 2_000))
-    temperature = fitting.fit_temperature(np.eye(3)[guess] * 10, truth)
-    expected = 10 / np.log(0.8 * 2 / 0.2)  # 80 % right: softmax(10/T) must give 0.8
-    assert temperature == pytest.approx(expected, rel=0.06)
-
-
-def test_thresholds_keep_what_they_promise() -> None:
-    scores = np.linspace(0, 1, 101)
-    right = scores >= 0.5
-    threshold = fitting.threshold_for_error(scores, right, 0.1)
-    taken = scores >= threshold
-    assert 1 - right[taken].mean() <= 0.1 < 1 - right[scores >= threshold - 0.05].mean()
-    assert (scores >= fitting.threshold_for_coverage(scores, 0.95)).mean() == pytest.approx(
-        0.95, abs=0.01)
-
-
-def test_scores_match_their_definitions() -> None:
-    truth, guess = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 1, 1, 2, 0])
-    assert statistics.accuracy(truth, guess, 3) == pytest.approx(4 / 6)
-    assert statistics.f1_per_class(truth, guess, 3) == pytest.approx([0.5, 0.8, 2 / 3])
-    assert statistics.macro_f1(truth, guess, 3) == pytest.approx((0.5 + 0.8 + 2 / 3) / 3)
-    row = statistics.interval(statistics.accuracy, np.tile(truth, 50), np.tile(guess, 50), 3, 0)
-    assert row["low"] < row["value"] < row["high"]
-    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * (2 / 9 / 300) ** 0.5, rel=0.2)
-
-
-def test_calibration_error_of_known_probabilities() -> None:
-    sure = np.array([[0.9, 0.1]] * 10)
-    assert statistics.calibration_error(sure, np.array([0] * 9 + [1])) == pytest.approx(0)
-    assert statistics.calibration_error(sure, np.array([0] * 5 + [1] * 5)) == pytest.approx(0.4)
