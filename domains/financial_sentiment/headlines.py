@@ -11,6 +11,7 @@ from pathlib import Path
 
 from domains.shared.csv_input import decoded, rows_of
 from lepton_engine.errors import InputError, LimitError
+from lepton_engine.language import LATIN_LANGUAGES, detect
 from lepton_engine.text import clean
 
 MAX_CHARACTERS = 4_000
@@ -157,3 +158,12 @@ def moment(published_at: str) -> datetime:
     """The time of a headline for sorting; one without a zone is taken as UTC."""
     time = datetime.fromisoformat(published_at)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def language(text: str) -> str:
+    """The language of a headline. Names speak many: the words written small may say English."""
+    code = detect(text)
+    if code not in LATIN_LANGUAGES:
+        return code
+    small = " ".join(word for word in text.split() if word[0].islower())
+    return "en" if detect(small) == "en" else code

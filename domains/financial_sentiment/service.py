@@ -17,7 +17,7 @@ from domains.financial_sentiment.outcome import Explanation, Row, SentimentOutco
 from domains.financial_sentiment.rows import ADAPTER, Card, rows_of, summary
 from domains.financial_sentiment.tickers import Mention, TickerTable
 from domains.shared.texts import Texts
-from lepton_engine.language import detect, is_english
+from lepton_engine.language import is_english
 from lepton_engine.results import Classification, Evidence, Stamp
 
 # The arguments of ``api`` for the recorded example of the page.
@@ -27,7 +27,7 @@ RECORDED_INPUT = {"headlines": [
     "$AAPL and $MSFT lead rally as tech shares rebound",
     "$TSLA drops as rival price cuts squeeze margins",
     "Exxon Mobil to keep capital spending unchanged next year",
-    "3M settles chemical case for less than feared, shares rebound",
+    "Boeing loses jet order to Airbus",
     "Nvidia slips as export rule concerns resurface",
     "JPMorgan beats profit estimates as dealmaking rebounds",
     "苹果与英伟达股价同创新高",
@@ -97,7 +97,7 @@ class FinancialSentiment:
             InputError, LimitError: as for :meth:`api`.
         """
         text = incoming.checked([headline]).headlines[0].text
-        language = detect(text)
+        language = incoming.language(text)
         if not is_english(language):
             row = self._rows([Headline(text)], 1)[0][0]
             return Explanation(decision=row.decision, reason=row.reason, headline=text,
@@ -111,7 +111,7 @@ class FinancialSentiment:
     def _rows(self, part: Sequence[Headline], first: int) -> tuple[list[Row], list[Stamp]]:
         """The rows of a few headlines; English ones alone meet the English models."""
         started = time.perf_counter()
-        languages = [detect(headline.text) for headline in part]
+        languages = [incoming.language(headline.text) for headline in part]
         rules_ms = _since(started)
         english = [i for i, language in enumerate(languages) if is_english(language)]
         named: dict[int, Any] = {}

@@ -75,6 +75,17 @@ def test_another_language_is_refused_and_meets_no_english_model(headline: str, w
     assert row.stamp.variant.endswith("@rules:cpu")
 
 
+@pytest.mark.parametrize("headline", [
+    "Maxeon bests Aiko Solar in Mannheim", "Berenberg starts Beiersdorf at hold",
+    "Goldman Sachs cuts Zentrix to sell, prefers Ostmark Chemie",
+])
+def test_foreign_names_do_not_make_a_headline_foreign(service: FinancialSentiment,
+                                                      headline: str) -> None:
+    rows = service.api([headline]).rows
+    assert len(rows) > 1
+    assert all(row.decision is Decision.ANSWERED for row in rows)
+
+
 @pytest.mark.parametrize("headline", ["$TSLA", "$AAPL up", "Boeing", "AAPL 🚀"])
 def test_very_short_headlines_count_as_english(service: FinancialSentiment,
                                                headline: str) -> None:
