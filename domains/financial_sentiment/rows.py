@@ -155,10 +155,9 @@ def summary(say: Texts, lang: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def signed(value: float) -> str:
-    """Three significant digits with a sign: "+0.812", "−0.4", "0"."""
-    if value == 0:
-        return "0"
-    return f"{'+' if value > 0 else '−'}{three(abs(value))}"
+    """Three significant digits with a sign, three decimals near 0: "+0.812", "−0.006", "0"."""
+    shown = f"{abs(value):.3f}" if abs(value) < 0.01 else three(abs(value))
+    return f"{'+' if value > 0 else '−'}{shown}" if float(shown) else "0"
 
 
 def _evidence(say: Texts, lang: str, text: str, mention: Mention | None, readings: int,

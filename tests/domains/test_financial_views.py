@@ -8,6 +8,7 @@ import pytest
 from domains.financial_sentiment import charts, views
 from domains.financial_sentiment.headlines import Headline, Input, sample
 from domains.financial_sentiment.index import ROLLING, entries, means, over_time
+from domains.financial_sentiment.rows import signed
 from domains.financial_sentiment.service import FinancialSentiment
 from domains.financial_sentiment.tickers import TickerTable
 from domains.shared.figures import COLOURS
@@ -184,3 +185,11 @@ def test_a_row_that_is_gone_is_none(cells: list[Any] | None) -> None:
 
 def test_before_a_row_is_selected_the_page_says_how() -> None:
     assert "Select a row" in views.words_html(payload_of("oil slides"), "en")
+
+
+@pytest.mark.parametrize(("score", "shown"), [
+    (0.8124, "+0.812"), (-0.0398, "−0.0398"), (-0.00556, "−0.006"), (0.0002, "0"), (0.0, "0"),
+    (-1.0, "−1.00"),
+])
+def test_a_score_fits_its_column(score: float, shown: str) -> None:
+    assert signed(score) == shown
